@@ -30,7 +30,7 @@ PREFIX = "BRIDGE_"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Root = Annotated[str, StringConstraints(pattern=r"^[^/+#$\0][^+#\0]{0,199}(?<!/)$")]
+Root = Annotated[str, StringConstraints(pattern=r"^[^/+#$\x00]([^+#\x00]{0,198}[^/+#\x00])?$")]
 
 
 class _Group(BaseModel):
