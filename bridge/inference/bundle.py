@@ -1,0 +1,148 @@
+"""A model bundle: verified before it serves, then texts to calibrated scores.
+
+A bundle is a folder of data, never of code: ``bundle.json`` says what the network needs and what
+each file's SHA-256 is, ``golden.json`` what it must answer. Whatever does not fit is refused with
+``BadBundle``, and the caller keeps the model it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.errors import BadBundle
+from bridge.inference.encode import encode, pad
+from bridge.inference.manifest import Golden, Manifest
+from bridge.inference.network import Network
+from bridge.text import canonicalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+TOLERANCE: Final = 1e-4
+"""How far a golden score may be off: what rounding differs by between processors."""
+
+_TEXTS_AT_ONCE: Final = 16
+_PADDED_BYTES_AT_ONCE: Final = 4_096
+"""A sub-batch holds texts of similar length, so that one long text does not pad 63 short ones."""
+
+_GOLDEN: Final = TypeAdapter(tuple[Golden, ...])
+
+
+class Bundle:
+    """A loaded model. One thread may use it at a time.
+
+    Attributes:
+        name: The model's name, such as ``spam``.
+        version: Its version, from 1.
+        model_version: Both, as requests and verdicts write it: ``spam@1``.
+        labels: What the columns of the scores mean.
+        threshold: A text is spam when its score for ``spam`` reaches this.
+        metrics: Figures of the evaluation, by name.
+    """
+
+    def __init__(self, manifest: Manifest, network: Network) -> None:
+        self.name = manifest.name
+        self.version = manifest.version
+        self.model_version = f"{manifest.name}@{manifest.version}"
+        self.labels = manifest.labels
+        self.threshold = manifest.threshold
+        self.metrics = dict(manifest.metrics)
+        self._calibration = manifest.calibration
+        self._network = network
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Score texts as they were received.
+
+        Args:
+            texts: Any number from one, of any length, in any order.
+
+        Returns:
+            (n, len(labels)) float64: calibrated probabilities, each row summing to 1.
+        """
+        encoded = encode([canonicalise(text) for text in texts])
+        logits = np.empty(len(texts))
+        for rows in sub_batches(encoded.lengths):
+            logits[rows] = self._network.logits(*pad(encoded, rows))
+        spam = self._calibration.probability(logits)
+        return np.stack([1.0 - spam, spam], axis=1)
+
+
+def load(directory: Path, *, threads: int = 1) -> Bundle:
+    """Load and verify a bundle.
+
+    Args:
+        directory: The bundle's folder, ``models/{name}/{version}``.
+        threads: How many threads one inference may use.
+
+    Raises:
+        BadBundle: A file is missing or altered, the schema is another, or the network does not
+            answer what ``golden.json`` says.
+    """
+    manifest = _manifest(directory)
+    files = {name: _verified(directory / name, digest) for name, digest in manifest.files.items()}
+    bundle = Bundle(manifest, Network(files["model.onnx"], threads=threads))
+    _check_golden(bundle, files["golden.json"])
+    return bundle
+
+
+def sub_batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Group texts of similar length, shortest first, within a bound on padded bytes.
+
+    Args:
+        lengths: (n,) int64, bytes of each text.
+
+    Returns:
+        Row numbers, each once.
+    """
+    order = np.argsort(lengths, kind="stable")
+    groups = []
+    while len(order):
+        count = min(_TEXTS_AT_ONCE, len(order))
+        while count > 1 and count * lengths[order[count - 1]] > _PADDED_BYTES_AT_ONCE:
+            count -= 1
+        groups.append(order[:count])
+        order = order[count:]
+    return groups
+
+
+def _manifest(directory: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(_read(directory / "bundle.json"))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the document"
+        raise BadBundle(f"{directory}/bundle.json: {place}: {first['msg']}") from None
+
+
+def _verified(path: Path, digest: str) -> bytes:
+    content = _read(path)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BadBundle(f"{path}: is not the file that bundle.json names (SHA-256 differs)")
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadBundle(f"{path}: {error.strerror}") from error
+
+
+def _check_golden(bundle: Bundle, content: bytes) -> None:
+    try:
+        golden = _GOLDEN.validate_json(content)
+    except ValidationError:
+        raise BadBundle(f"golden.json of {bundle.model_version} is malformed") from None
+    if not golden:
+        raise BadBundle(f"golden.json of {bundle.model_version} holds no example")
+    expected = np.array([example.scores for example in golden])
+    answered = bundle.scores([example.text for example in golden])
+    if answered.shape != expected.shape or np.abs(answered - expected).max() > TOLERANCE:
+        raise BadBundle(f"{bundle.model_version} does not answer what its golden.json says")

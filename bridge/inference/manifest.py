@@ -1,0 +1,85 @@
+"""What ``bundle.json`` and ``golden.json`` may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray  # noqa: TC002  pydantic reads annotations at run time
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bridge import text
+from bridge.inference.encode import LONGEST_BYTES, STRIDE, TABLE_BITS
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FILES = ("card.md", "golden.json", "model.onnx", "network.json")
+"""Every bundle holds these, and ``bundle.json`` names no others."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Preparation(_Strict):
+    """How a text becomes the network's input; a bundle made for another one is refused."""
+
+    text: int = text.VERSION
+    longest_bytes: int = LONGEST_BYTES
+    stride: int = STRIDE
+    table_bits: int = TABLE_BITS
+
+    @model_validator(mode="after")
+    def _is_ours(self) -> Preparation:
+        if self.model_dump() != _OURS:
+            raise ValueError("the model was trained with another preparation of texts")
+        return self
+
+
+_OURS = {
+    "text": text.VERSION,
+    "longest_bytes": LONGEST_BYTES,
+    "stride": STRIDE,
+    "table_bits": TABLE_BITS,
+}
+
+
+class Platt(_Strict):
+    """A logistic curve from the network's logit to the probability of spam (Platt 1999)."""
+
+    method: Literal["platt"]
+    slope: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    intercept: Finite
+
+    def probability(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn logits (n,) into probabilities (n,), without overflow on either side."""
+        return 0.5 + 0.5 * np.tanh(0.5 * (self.slope * logits + self.intercept))
+
+
+class Manifest(_Strict):
+    """``bundle.json``."""
+
+    bundle_format: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    version: Annotated[int, Field(ge=1)]
+    labels: tuple[Literal["ham"], Literal["spam"]]
+    preparation: Preparation
+    calibration: Platt
+    threshold: Probability
+    metrics: dict[str, Finite]
+    training: dict[str, object]
+    files: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def _names_its_files(self) -> Manifest:
+        if tuple(sorted(self.files)) != FILES:
+            raise ValueError(f"files must name {', '.join(FILES)}")
+        return self
+
+
+class Golden(_Strict):
+    """One example of ``golden.json``: a text and its scores in the order of the labels."""
+
+    text: str
+    scores: tuple[Probability, ...]

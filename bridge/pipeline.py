@@ -1,0 +1,361 @@
+"""A message's whole life, top to bottom.
+
+    broker -> decode -> admit -> classify -> record -> publish -> acknowledge
+
+Each stage takes the batch and fills in what it found; nothing is answered before it is durable,
+and nothing is acknowledged before it is answered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge import codec, records
+from bridge.errors import InvalidMessage, Unavailable
+from bridge.fingerprints import Fingerprints, uuid7
+from bridge.ports import (
+    Cache,
+    CacheKey,
+    CallRow,
+    Classification,
+    Classifier,
+    Clock,
+    Connection,
+    Delivery,
+    Journal,
+)
+from bridge.rate import RateLimit
+from bridge.requests import Cached, Rejection, Request, Verdict
+from bridge.topics import Topics
+
+_DAY_MS = 86_400_000
+_HINT = "mosquitto_pub -t {topic} -q 1 -m 'hello'"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the path holds every message to."""
+
+    payload_bytes: int
+    text_chars: int
+    keep_text: bool
+    """Whether the log keeps texts."""
+    cache_deadline_s: float = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One delivery on its way; the stages fill it in."""
+
+    delivery: Delivery
+    device: str = ""
+    request: Request | None = None
+    message_id: str = ""
+    key: int = 0
+    fingerprint: bytes = b""
+    problem: InvalidMessage | None = None
+    retry_after_s: float | None = None
+    outcome: str = ""
+    """One of ``OUTCOMES``; empty while it is open."""
+    row: CallRow | None = None
+    """What the answer is made from: just written, or found again."""
+    first: Call | None = None
+    """An earlier call of this batch under the same id."""
+    degraded: list[str] = field(default_factory=list)
+
+    @property
+    def content(self) -> tuple[bytes, str | None]:
+        """What a repeat must have in common with the first: the text and the model asked for."""
+        return self.fingerprint, self.request.model if self.request else None
+
+
+class Pipeline:
+    """The path of every message; one batch at a time, in the order received.
+
+    Args:
+        topics: The topic grammar.
+        rules: Caps and habits.
+        fingerprints: Keyed hashes of messages and texts.
+        models: Every model version that serves, by name (``spam@1``).
+        active: The version that answers who asks for none.
+        caches: Levels of the verdict cache, nearest first.
+        journal: Where calls become durable.
+        connection: The way back to the broker.
+        clock: The time.
+        rate: The devices' rate, where there is one.
+    """
+
+    def __init__(  # noqa: PLR0913 - the path's collaborators, each once
+        self,
+        *,
+        topics: Topics,
+        rules: Rules,
+        fingerprints: Fingerprints,
+        models: Mapping[str, Classifier],
+        active: str,
+        caches: Sequence[Cache],
+        journal: Journal,
+        connection: Connection,
+        clock: Clock,
+        rate: RateLimit | None = None,
+    ) -> None:
+        self._topics = topics
+        self._rules = rules
+        self._fingerprints = fingerprints
+        self._models = models
+        self._active = active
+        self._caches = caches
+        self._journal = journal
+        self._connection = connection
+        self._clock = clock
+        self._rate = rate
+
+    def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Answer one batch of deliveries, in the order received.
+
+        Args:
+            deliveries: 1 to ``batch_max`` messages of one connection.
+
+        Raises:
+            JournalUnavailable: Nothing was recorded, so nothing was answered or acknowledged.
+        """
+        called_at_ms = self._clock.now_ms()
+        calls = [self._decode(delivery, called_at_ms) for delivery in deliveries]
+        self._admit(calls)
+        self._classify([call for call in calls if not call.outcome], called_at_ms)
+        self._follow([call for call in calls if call.first])
+        self._record(calls, called_at_ms)  # durable before anyone is told
+        for call in calls:
+            self._publish(call)
+
+    # decode: bytes to a request, or to the reason why there is none
+
+    def _decode(self, delivery: Delivery, called_at_ms: int) -> Call:
+        call = Call(delivery)
+        device = self._topics.device_of_input(delivery.topic)
+        if device is None or delivery.retain:
+            call.outcome = "ignored"
+            return call
+        call.device = device
+        if self._has_expired(delivery):
+            call.outcome = "expired"
+            return call
+        try:
+            call.request = codec.decode(
+                delivery.payload,
+                payload_bytes=self._rules.payload_bytes,
+                text_chars=self._rules.text_chars,
+            )
+            _check_clock(call.request, called_at_ms)
+        except InvalidMessage as problem:
+            call.problem = problem
+        self._identify(call, called_at_ms)
+        return call
+
+    def _has_expired(self, delivery: Delivery) -> bool:
+        lifetime_s = delivery.message_expiry_interval_s
+        if lifetime_s is None:
+            return False
+        return self._clock.monotonic_s() - delivery.received_at_s >= lifetime_s
+
+    def _identify(self, call: Call, called_at_ms: int) -> None:
+        given = call.request.id if call.request else call.problem and call.problem.message_id
+        call.message_id = given or uuid7(called_at_ms)
+        call.key = self._fingerprints.message_key(call.device, given) if given else 0
+        if call.request:
+            call.fingerprint = self._fingerprints.text_key(call.request.text)
+        else:
+            call.fingerprint = self._fingerprints.payload_key(call.delivery.payload)
+
+    # admit: the device's rate, then repeats, then what cannot be answered
+
+    def _admit(self, calls: Sequence[Call]) -> None:
+        if self._rate:
+            self._limit([call for call in calls if not call.outcome], self._rate)
+        self._recognise([call for call in calls if call.key and not call.outcome])
+        for call in calls:
+            if call.outcome or call.first:
+                continue
+            if call.request and call.request.model not in (None, *self._models):
+                call.problem = call.problem or self._unknown_model()
+            if call.problem:
+                call.outcome = "rejections"
+
+    def _limit(self, calls: Iterable[Call], rate: RateLimit) -> None:
+        now_s = self._clock.monotonic_s()
+        for call in calls:
+            call.retry_after_s = rate.take(call.device, now_s)
+            if call.retry_after_s is not None:
+                title = f"more than {rate.per_s:g} messages a second"
+                call.problem = InvalidMessage(429, "too_many_messages", title)
+                call.outcome = "transient"
+
+    def _recognise(self, calls: Sequence[Call]) -> None:
+        first: dict[int, Call] = {}
+        recorded = self._journal.find([call.key for call in calls])
+        for call, row in zip(calls, recorded, strict=True):
+            if row:
+                self._repeat(call, row, (row.fingerprint, row.requested_model))
+            elif call.key in first:
+                call.first = first[call.key]
+                call.outcome = "repeats"  # for now: `_follow` knows once the first is answered
+            else:
+                first[call.key] = call
+
+    def _repeat(self, call: Call, row: CallRow | None, content: tuple[bytes, str | None]) -> None:
+        if content == call.content:
+            call.row = row
+            call.outcome = "repeats"
+        else:
+            call.problem = InvalidMessage(409, "id_reused", "this id was used for another message")
+            call.outcome = "rejections"
+
+    def _follow(self, calls: Iterable[Call]) -> None:
+        """Give repeats within the batch what became of the first."""
+        for call in calls:
+            first = call.first
+            if first is None:
+                continue
+            self._repeat(call, first.row, first.content)
+            if call.outcome == "repeats" and first.problem:
+                call.problem = first.problem
+                call.outcome = "repeats" if first.outcome == "rejections" else first.outcome
+
+    def _unknown_model(self) -> InvalidMessage:
+        title = f"no such model; {', '.join(sorted(self._models))} can be asked for"
+        return InvalidMessage(404, "unknown_model", title)
+
+    # classify: caches first, then one inference over the distinct texts that are still unknown
+
+    def _classify(self, calls: Sequence[Call], called_at_ms: int) -> None:
+        asked: dict[CacheKey, list[Call]] = {}
+        for call in calls:
+            model = (call.request and call.request.model) or self._active
+            asked.setdefault((model, call.fingerprint), []).append(call)
+        for cached, results in self._results(asked):
+            for key, result in results.items():
+                for call in asked.pop(key):
+                    origin = self._origin(call, called_at_ms)
+                    call.row = records.verdict(origin, result, cached, self._kept_text(call))
+                    call.outcome = "verdicts"
+        for call in (call for unanswered in asked.values() for call in unanswered):
+            call.problem = InvalidMessage(503, "cannot_classify", "the model cannot answer now")
+            call.outcome = "transient"
+
+    def _results(
+        self, asked: Mapping[CacheKey, Sequence[Call]]
+    ) -> Iterable[tuple[Cached, dict[CacheKey, Classification]]]:
+        cacheable = [
+            key
+            for key, calls in asked.items()
+            if not any(call.request and call.request.skip_cache for call in calls)
+        ]
+        unknown = dict.fromkeys(asked)
+        for depth, cache in enumerate(self._caches):
+            wanted = [key for key in cacheable if key in unknown]
+            if not wanted:
+                break
+            try:
+                found = cache.get_many(wanted, self._rules.cache_deadline_s)
+            except Unavailable as error:
+                for call in (call for key in wanted for call in asked[key]):
+                    call.degraded.append(str(error))
+                continue
+            for key in found:
+                del unknown[key]
+            for nearer in self._caches[:depth]:
+                nearer.put_many(found)
+            yield cache.name, found
+        if unknown:
+            new = self._infer({key: asked[key][0] for key in unknown})
+            for cache in self._caches:
+                cache.put_many(new)
+            yield "no", new
+
+    def _infer(self, unknown: Mapping[CacheKey, Call]) -> dict[CacheKey, Classification]:
+        results: dict[CacheKey, Classification] = {}
+        for model in {model for model, _ in unknown}:
+            keys = [key for key in unknown if key[0] == model]
+            texts = [request.text for key in keys if (request := unknown[key].request)]
+            try:
+                results.update(zip(keys, self._models[model].classify(texts), strict=True))
+            except Unavailable:
+                continue  # answered with 503 by who asked
+        return results
+
+    # record: one transaction for the batch
+
+    def _record(self, calls: Sequence[Call], called_at_ms: int) -> None:
+        for call in calls:
+            if call.outcome == "rejections" and call.problem and call.problem.status != 409:  # noqa: PLR2004
+                call.row = records.rejection(self._origin(call, called_at_ms), self._rejection(call))
+        rows = [call.row for call in calls if call.row and call.outcome != "repeats"]
+        self._journal.record(rows, Counter(call.outcome for call in calls))
+
+    def _origin(self, call: Call, called_at_ms: int) -> records.Origin:
+        request = call.request
+        return records.Origin(
+            key=call.key,
+            fingerprint=call.fingerprint,
+            requested_model=request.model if request else None,
+            device=call.device,
+            message_id=call.message_id,
+            called_at_ms=called_at_ms,
+            device_ts_ms=records.device_ts_ms(request) if request else None,
+        )
+
+    def _kept_text(self, call: Call) -> str | None:
+        return call.request.text if call.request and self._rules.keep_text else None
+
+    # publish: every answer is made from its row, so a repeat cannot differ from the first
+
+    def _publish(self, call: Call) -> None:
+        """Send the answer; the connection acknowledges the input when the broker has it."""
+        if call.outcome in ("ignored", "expired"):
+            self._connection.settle(call.delivery)
+            return
+        answer = self._answer(call)
+        topics = self._topics
+        topic = topics.output if isinstance(answer, Verdict) else topics.rejections
+        self._connection.answer(call.delivery, topic(call.device), codec.encode(answer))
+
+    def _answer(self, call: Call) -> Verdict | Rejection:
+        row = call.row
+        if row is None:
+            return self._rejection(call)
+        if row.problem is not None:
+            return records.rejection_of(row)
+        elapsed_ms = (self._clock.monotonic_s() - call.delivery.received_at_s) * 1000
+        echo = call.request if call.request and call.request.echo else None
+        return records.verdict_of(
+            row,
+            total_ms=round(elapsed_ms, 1),
+            text=echo.text if echo else None,
+            degraded=call.degraded or None,
+        )
+
+    def _rejection(self, call: Call) -> Rejection:
+        problem = call.problem
+        if problem is None:
+            raise AssertionError("a call is either answered or has a problem")
+        malformed = problem.status == 422  # noqa: PLR2004 - the status codes are the contract's own
+        topic = self._topics.input(call.device)
+        return Rejection(
+            id=call.message_id,
+            device=call.device,
+            status=problem.status,
+            type=problem.type,
+            title=problem.title,
+            errors=problem.errors or None,
+            hint=_HINT.format(topic=topic) if malformed else None,
+            retry_after_s=call.retry_after_s and round(call.retry_after_s, 3),
+        )
+
+
+def _check_clock(request: Request, called_at_ms: int) -> None:
+    device_ts_ms = records.device_ts_ms(request)
+    if device_ts_ms is not None and device_ts_ms > called_at_ms + _DAY_MS:
+        title = "ts is more than 24 hours ahead of the bridge's clock"
+        raise InvalidMessage(422, "invalid_payload", title, message_id=request.id)

@@ -1,0 +1,98 @@
+"""A call as it is recorded, and the answer that is made from the record. Pure.
+
+Every answer is made from its row, the first as well as each repeat: they cannot differ.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from bridge.ports import CallRow, Classification
+from bridge.requests import Cached, Rejection, Request, Verdict
+
+
+class Origin(NamedTuple):
+    """The first seven columns of a row: who asked what, and when."""
+
+    key: int
+    fingerprint: bytes
+    requested_model: str | None
+    device: str
+    message_id: str
+    called_at_ms: int
+    device_ts_ms: int | None
+
+
+def verdict(origin: Origin, result: Classification, cached: Cached, text: str | None) -> CallRow:
+    """Return the row of a verdict; ``text`` only where the log keeps texts."""
+    scores = to_json(result.scores).decode()
+    return CallRow(
+        *origin,
+        outcome="verdict",
+        label=result.label,
+        score=result.score,
+        scores=scores,
+        model=result.model,
+        cached=cached,
+        problem=None,
+        text=text,
+    )
+
+
+def rejection(origin: Origin, rejection: Rejection) -> CallRow:
+    """Return the row of a final rejection; its problem document holds no text."""
+    problem = rejection.model_dump_json(exclude={"id", "device"}, exclude_none=True)
+    return CallRow(
+        *origin,
+        outcome="rejected",
+        label=None,
+        score=None,
+        scores=None,
+        model=None,
+        cached=None,
+        problem=problem,
+        text=None,
+    )
+
+
+def verdict_of(
+    row: CallRow, *, total_ms: float, text: str | None, degraded: list[str] | None
+) -> Verdict:
+    """Make the verdict that a row records."""
+    return Verdict.model_validate(
+        {
+            "id": row.message_id,
+            "device": row.device,
+            "label": row.label,
+            "score": row.score,
+            "scores": from_json(row.scores or "{}"),
+            "model": row.model,
+            "cached": row.cached,
+            "ts": iso(row.called_at_ms),
+            "ms": {"total": total_ms},
+            "text": text,
+            "degraded": degraded,
+        }
+    )
+
+
+def rejection_of(row: CallRow) -> Rejection:
+    """Make the rejection that a row records."""
+    problem = from_json(row.problem or "{}")
+    return Rejection.model_validate({"id": row.message_id, "device": row.device, **problem})
+
+
+def device_ts_ms(request: Request) -> int | None:
+    """Return the device's own time in Unix milliseconds, where it sent one."""
+    return int(request.ts.timestamp() * 1000) if request.ts else None
+
+
+@lru_cache(maxsize=2)
+def iso(unix_ms: int) -> str:
+    """Write Unix milliseconds as ``2026-01-01T00:00:00.000Z``."""
+    moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,104 @@
+"""The repeat window: the recorded calls of the last hour, found by their keys."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge.ports import CallRow
+from bridge.storage.repeats import Repeats
+from bridge.storage.segments import COLUMNS, Segment
+
+_FIND = f"SELECT {COLUMNS} FROM calls WHERE number = ?"  # noqa: S608 - column names
+_KEYS = "SELECT number, key FROM calls WHERE key != 0"
+_LAST = "SELECT called_at_ms FROM calls ORDER BY number DESC LIMIT 1"
+
+
+class RepeatWindow:
+    """The segments whose calls are still known by their keys.
+
+    Args:
+        window_ms: For how long a key is known at least (unless ``repeats_max`` cuts it short).
+        repeats_max: Keys held in memory at the most, besides the open segment's.
+        segment_rows: Rows that a segment may have.
+    """
+
+    def __init__(self, window_ms: int, repeats_max: int, segment_rows: int) -> None:
+        self._window_ms = window_ms
+        self._capacity = 1 + -(-repeats_max // segment_rows)
+        self._repeats = Repeats(self._capacity, segment_rows)
+        self._known: dict[int, Segment] = {}  # by first number, oldest first; the last is open
+        self._readers: dict[int, sqlite3.Connection] = {}
+
+    def load(self, segments: Sequence[Segment], now_ms: int) -> None:
+        """Read the keys of the segments that are inside the window, at start.
+
+        Args:
+            segments: All of the journal's, oldest first.
+            now_ms: Unix milliseconds.
+        """
+        for segment in segments[-self._capacity :]:
+            reader = segment.read()
+            try:
+                if segment is segments[-1] or self._is_recent(reader, now_ms):
+                    self.open(segment)
+                    rows = np.array(reader.execute(_KEYS).fetchall(), np.int64).reshape(-1, 2)
+                    self.add(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
+            finally:
+                reader.close()
+
+    def open(self, segment: Segment) -> None:
+        """Make ``segment`` the one whose rows are added from now on."""
+        evicted = self._repeats.open(segment.first_number)
+        if evicted is not None:
+            self._drop(evicted)
+        self._known[segment.first_number] = segment
+
+    def add(self, numbers: np.ndarray, keys: np.ndarray) -> None:
+        """Remember rows just written to the open segment: shapes (n,), int64."""
+        if keys.size:
+            self._repeats.add(next(reversed(self._known)), numbers, keys)
+
+    def find(self, keys: Sequence[int]) -> list[CallRow | None]:
+        """Return the recorded call of each key, in order; nothing for what is new."""
+        if not keys:
+            return []
+        numbers = self._repeats.find(np.array(keys, np.int64))
+        if not numbers.any():
+            return [None] * len(keys)
+        return [self._row(number) if number else None for number in numbers.tolist()]
+
+    def expire(self, now_ms: int) -> None:
+        """Forget closed segments whose last call has left the window."""
+        for first_number in list(self._known)[:-1]:
+            if self._is_recent(self._reader(first_number), now_ms):
+                return
+            self._repeats.forget(first_number)
+            self._drop(first_number)
+
+    def close(self) -> None:
+        """Close every file."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def _is_recent(self, reader: sqlite3.Connection, now_ms: int) -> bool:
+        last = reader.execute(_LAST).fetchone()
+        return last is not None and last[0] >= now_ms - self._window_ms
+
+    def _row(self, number: int) -> CallRow | None:
+        first_number = max(first for first in self._known if first <= number)
+        row = self._reader(first_number).execute(_FIND, (number,)).fetchone()
+        return CallRow(*row) if row else None
+
+    def _reader(self, first_number: int) -> sqlite3.Connection:
+        if first_number not in self._readers:
+            self._readers[first_number] = self._known[first_number].read()
+        return self._readers[first_number]
+
+    def _drop(self, first_number: int) -> None:
+        self._known.pop(first_number, None)
+        reader = self._readers.pop(first_number, None)
+        if reader:
+            reader.close()
