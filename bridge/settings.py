@@ -25,7 +25,6 @@ from pydantic_core import PydanticCustomError
 from bridge import variables
 from bridge.errors import ConfigurationError
 
-
 _KEY_BYTES = (16, 64)  # shorter can be guessed; BLAKE2b takes no longer (RFC 7693, section 2.1)
 
 

@@ -1,7 +1,5 @@
 """What every suite shares: one real Mosquitto for the session, and topics of its own per test."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import socket
