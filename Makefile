@@ -1,7 +1,7 @@
 # Every target sets up what it needs; nothing happens where that is fresh.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo broker run test test-all bench check format train evaluate lock clean
+.PHONY: help setup demo broker run test test-all bench check format train evaluate settings lock clean
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/opt/homebrew/sbin
 
 help: ## List these targets
@@ -55,6 +55,9 @@ train: ## Train the shipped model again and export its bundle
 evaluate: ## Judge the model on grouped folds; writes the report
 	@scripts/setup training
 	@.venv-training/bin/python -m training evaluate
+
+settings: setup ## Write the settings into README.md and .env.example
+	@.venv/bin/python scripts/document_settings.py
 
 lock: ## Resolve the requirements again and write their hashes
 	@scripts/lock
