@@ -125,6 +125,11 @@ class Device:
             return len(self._waiting) + len(self._in_flight)
 
     @property
+    def is_started(self) -> bool:
+        """Whether the device tries to be online."""
+        return self._thread is not None
+
+    @property
     def is_online(self) -> bool:
         """Whether the broker has accepted the connection, and it stands."""
         return self._online.is_set()
