@@ -59,7 +59,7 @@ class Door:
 
         with Door(settings.mqtt, settings.login(settings.door)) as door:
             door.subscribe("spam/v1/devices/+/out", messages.put)
-            door.publish("spam/v1/devices/ask/in", "hello").result(timeout=10)
+            door.wait(door.publish("spam/v1/devices/ask/in", "hello"))
 
     Args:
         mqtt: The broker.
@@ -119,9 +119,9 @@ class Door:
         except OSError as error:
             raise not_connected(error, self._mqtt) from None
         self._client.loop_start()
-        self._wait(self._first, timeout_s)
+        self.wait(self._first, timeout_s)
         for subscription in self._subscriptions:
-            self._wait(subscription.granted, timeout_s)
+            self.wait(subscription.granted, timeout_s)
 
     def start(self) -> None:
         """Connect in the background, as often as it takes: for who outlives its broker."""
@@ -142,7 +142,7 @@ class Door:
         self._client.message_callback_add(topic_filter, self._guarded(handler))
         if self.is_connected:
             self._send(subscription)
-            self._wait(subscription.granted, timeout_s)
+            self.wait(subscription.granted, timeout_s)
 
     def publish(
         self,
@@ -171,12 +171,12 @@ class Door:
             raise Unavailable(f"the message could not be handed to the broker: {told.rc.name}")
         return self._pubacks.expected(told.mid)
 
-    def close(self) -> None:
-        """Disconnect, and end the network's thread."""
-        self._client.disconnect()  # before loop_stop, which would leave the socket open
-        self._client.loop_stop()
+    def wait(self, future: Future[T], timeout_s: float = 10) -> T:
+        """Return what the broker says, such as the PUBACK of a ``publish``.
 
-    def _wait(self, future: Future[T], timeout_s: float) -> T:
+        Raises:
+            Unavailable: It says nothing.
+        """
         try:
             return future.result(timeout_s)
         except FutureTimeoutError:
@@ -184,6 +184,11 @@ class Door:
                 f"the broker at {self._mqtt.host}:{self._mqtt.port} does not answer"
                 f" (waited {timeout_s:g} s)"
             ) from None
+
+    def close(self) -> None:
+        """Disconnect, and end the network's thread."""
+        self._client.disconnect()  # before loop_stop, which would leave the socket open
+        self._client.loop_stop()
 
     def _send(self, subscription: "_Subscription") -> None:
         _, packet_id = self._client.subscribe(
