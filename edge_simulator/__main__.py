@@ -7,22 +7,20 @@ import json
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from bridge.errors import ConfigurationError
+from bridge.settings import Root
 from bridge.topics import is_device_id
 from edge_simulator.fleet import Fleet, Options
-from edge_simulator.plan import Shares, read_rows
+from edge_simulator.plan import Row, Shares, read_rows
 from edge_simulator.screen import Screen, Summary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edge_simulator.plan import Row
 
 DATA: Final = Path(__file__).parent.parent / "training/data/workshop_spam_dataset.csv"
 _EXAMPLE: Final = (
@@ -118,7 +116,7 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
             username=username,
             password=password,
             passwords=_passwords(password_file),
-            root=root,
+            root=_root(root),
             prefix=_prefix(prefix),
             devices=devices,
             messages=1000 if messages is None and duration is None else messages,
@@ -169,6 +167,13 @@ def _rows(data: Path) -> list[Row]:
         return read_rows(data)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"--data: {error}") from None
+
+
+def _root(root: str) -> str:
+    try:
+        return TypeAdapter[str](Root).validate_python(root)
+    except ValidationError:
+        raise ConfigurationError(f"--root: {root!r} is no topic; try spam/v1") from None
 
 
 def _prefix(prefix: str) -> str:

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -23,10 +23,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.errors import ConnectionLost
-
-if TYPE_CHECKING:
-    from bridge.topics import Topics
-    from edge_simulator.outbox import Message
+from bridge.topics import Topics
+from edge_simulator.outbox import Message
 
 OnAnswer = Callable[[str, bytes, bytes | None], None]
 """Called with topic, payload and Correlation Data of what arrives."""

@@ -11,21 +11,18 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from pydantic import ValidationError
 
 from bridge.errors import ConnectionLost
 from bridge.requests import Rejection, Verdict
+from bridge.topics import Topics
 from edge_simulator.connection import Connection, Doorbell
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from bridge.topics import Topics
-    from edge_simulator.outbox import Message, Outbox
+from edge_simulator.outbox import Message, Outbox
 
 _TICK_S: Final = 0.25  # how precisely a message is sent again
 _RECONNECT_S: Final = (0.5, 15.0)
@@ -112,7 +109,7 @@ class Device:
         self._maximum_packet_size_bytes: int | None = None
         # A device that remembers nothing must not inherit the answers of an earlier life.
         self._clean_start = self.outbox.is_new
-        self._doorbell = Doorbell()
+        self._doorbell: Doorbell | None = None
         self._online = threading.Event()
         self._leaving = threading.Event()
         self._says_goodbye = True
@@ -146,7 +143,12 @@ class Device:
         if self._thread is not None:
             raise RuntimeError(f"device {self.id} runs already")
         self._leaving.clear()
-        self._thread = threading.Thread(target=self._live, name=self.id, daemon=True)
+        doorbell = Doorbell()
+        with self._lock:
+            self._doorbell = doorbell
+        self._thread = threading.Thread(
+            target=self._live, args=(doorbell,), name=self.id, daemon=True
+        )
         self._thread.start()
 
     def wait_online(self, timeout_s: float) -> bool:
@@ -168,7 +170,8 @@ class Device:
             self.outbox.put(message)
             if message.id not in self._in_flight:
                 self._waiting.setdefault(message.id, message)
-        self._doorbell.ring()
+            if self._doorbell is not None:
+                self._doorbell.ring()
 
     def stop(self) -> None:
         """Say ``offline`` and disconnect; what is unanswered stays in the outbox."""
@@ -182,17 +185,21 @@ class Device:
 
     def _leave(self) -> None:
         self._leaving.set()
-        self._doorbell.ring()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        with self._lock:
+            doorbell, self._doorbell = self._doorbell, None
+        if doorbell is None or self._thread is None:
+            return
+        doorbell.ring()
+        self._thread.join()
+        self._thread = None
+        doorbell.close()
 
-    def _live(self) -> None:
+    def _live(self, doorbell: Doorbell) -> None:
         """Connect again and again, until told to leave."""
         failures = 0
         while not self._leaving.is_set():
             try:
-                self._be_connected()
+                self._be_connected(doorbell)
             except (OSError, ConnectionLost) as error:
                 self.trouble = str(error)
             except Exception:  # noqa: BLE001 - whatever `answers` raised: a device lives on
@@ -203,8 +210,8 @@ class Device:
             self._online.clear()
             self._leaving.wait(_backoff_s(failures, *_RECONNECT_S))
 
-    def _be_connected(self) -> None:
-        connection = Connection(self.id, self.topics, self._on_answer, self._doorbell)
+    def _be_connected(self, doorbell: Doorbell) -> None:
+        connection = Connection(self.id, self.topics, self._on_answer, doorbell)
         try:
             self._open(connection)
             while not self._leaving.is_set():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import socket
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bridge.errors import ConfigurationError
 from bridge.topics import Topics
@@ -18,9 +20,6 @@ from edge_simulator.device import Answer, Device
 from edge_simulator.outbox import Outbox
 from edge_simulator.plan import Plan, Row, Shares, Step
 from edge_simulator.tally import Tally
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 _PRESENT_S: Final = (1.0, 5.0)
 _ABSENT_S: Final = (0.5, 3.0)
@@ -88,6 +87,7 @@ class Fleet:
         Raises:
             ConfigurationError: Some device does not get in; one line says why.
         """
+        self._probe()
         folder = self._folder()
         for number in range(self._options.devices):
             self._add(f"{self._options.prefix}{number}", folder)
@@ -128,6 +128,15 @@ class Fleet:
         for thread in leaving:
             thread.join()
         self._closing.close()
+
+    def _probe(self) -> None:
+        """Say at once that there is no broker, where devices would patiently try again."""
+        address = (self._options.host, self._options.port)
+        try:
+            socket.create_connection(address, self._options.connect_s).close()
+        except OSError as error:
+            where = f"{self._options.host}:{self._options.port}"
+            raise ConfigurationError(f"no broker at {where} (--host, --port): {error}") from None
 
     def _folder(self) -> Path:
         if self._options.state is None:

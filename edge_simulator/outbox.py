@@ -12,10 +12,8 @@ import sqlite3
 import threading
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Literal
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS outbox (

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from edge_simulator.outbox import Message
 from edge_simulator.rubbish import FAMILIES, Rubbish
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)

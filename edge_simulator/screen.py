@@ -5,24 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from types import TracebackType
+from typing import Any, Final
 
-from rich.console import Group
+from rich.console import Console, ConsoleRenderable, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from bridge.requests import Verdict
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from rich.console import Console, ConsoleRenderable
-
-    from edge_simulator.device import Answer
-    from edge_simulator.fleet import Fleet
-    from edge_simulator.plan import Step
+from edge_simulator.device import Answer
+from edge_simulator.fleet import Fleet
+from edge_simulator.plan import Step
 
 _REFRESH_S: Final = 0.25
 _LINE_EVERY_S: Final = 5.0

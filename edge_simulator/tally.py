@@ -7,13 +7,11 @@ import threading
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bridge.requests import Rejection, Verdict
-
-if TYPE_CHECKING:
-    from edge_simulator.device import Answer
-    from edge_simulator.plan import Step
+from edge_simulator.device import Answer
+from edge_simulator.plan import Step
 
 _COMPLAINTS: Final = 10
 
