@@ -77,7 +77,7 @@ def test_request_fields_are_those_of_the_code():
 
 
 @pytest.mark.parametrize(("name", "model"), [("Verdict", Verdict), ("Rejection", Rejection)])
-def test_example_answers_are_valid(name: str, model: type[Verdict] | type[Rejection]):
+def test_example_answers_are_valid(name: str, model: type[Verdict | Rejection]):
     """The README's example of an answer has the fields that the bridge sends."""
     example = _first_json_after(f"**{name}.**")
     assert set(json.loads(example)) <= set(model.model_fields)

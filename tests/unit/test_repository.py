@@ -54,7 +54,9 @@ def test_no_lock_file_of_another_kind():
 def test_every_locked_requirement_has_a_hash_and_no_address(lock: Path):
     """What is installed is what was locked, from whichever index."""
     text = lock.read_text(encoding="utf-8")
-    pins = re.findall(r"^[a-z0-9][^\s=]*==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)*", text, re.M)
+    pins = re.findall(
+        r"^[a-z0-9][^\s=]*==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)*", text, re.MULTILINE
+    )
     assert pins
     assert [pin for pin in pins if "--hash" not in pin] == []
     assert "://" not in text
@@ -64,9 +66,11 @@ def test_every_locked_requirement_has_a_hash_and_no_address(lock: Path):
 def test_every_requirement_of_an_in_file_is_locked(lock: Path):
     """An `.in` file that was changed without `make lock` is found."""
     wanted = re.findall(
-        r"^([A-Za-z0-9][\w.-]*)", lock.with_suffix(".in").read_text(encoding="utf-8"), re.M
+        r"^([A-Za-z0-9][\w.-]*)", lock.with_suffix(".in").read_text(encoding="utf-8"), re.MULTILINE
     )
-    locked = set(re.findall(r"^([a-z0-9][\w.-]*)==", lock.read_text(encoding="utf-8"), re.M))
+    locked = set(
+        re.findall(r"^([a-z0-9][\w.-]*)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert {re.sub(r"[._]+", "-", name.lower()) for name in wanted} <= locked
 
 
@@ -159,7 +163,9 @@ _BOTH = ("serving", "development")
 
 
 def _pins(lock: Path) -> set[str]:
-    return set(re.findall(r"^[a-z0-9][^\s\\]*==[^\\]*", lock.read_text(encoding="utf-8"), re.M))
+    return set(
+        re.findall(r"^[a-z0-9][^\s\\]*==[^\\]*", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
 def _is_under(source: str, allowed: set[str]) -> bool:
