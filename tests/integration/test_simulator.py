@@ -86,6 +86,8 @@ class FakeBridge:
         except InvalidMessage as error:
             return str(payload), _said(error.status, error.message_id or made, device)
         message_id = request.id or made
+        if request.ts is not None and request.ts.year == 9999:
+            return request.text, _said(422, message_id, device)
         if request.model not in (None, "spam@1"):
             return request.text, _said(404, message_id, device)
         label = "spam" if "free" in request.text.lower() else "ham"
