@@ -71,9 +71,7 @@ def _refuse_nan(payload: bytes) -> None:
         from_json(payload, allow_inf_nan=False)
     except ValueError:
         title = "payload is not valid JSON (NaN and Infinity are no JSON numbers)"
-        raise InvalidMessage(
-            422, "invalid_payload", title, message_id=_id_of(payload)
-        ) from None
+        raise InvalidMessage(422, "invalid_payload", title, message_id=_id_of(payload)) from None
 
 
 def _id_of(payload: bytes) -> str | None:

@@ -1,13 +1,13 @@
 """One tree of errors; its branches say what the caller does next.
 
-    BridgeError
-    ├── InvalidMessage       answer the device with a rejection
-    ├── Unavailable          degrade and go on
-    │   └── JournalUnavailable   answer nothing, acknowledge nothing, try again
-    ├── ConnectionLost       forget what was pending and reconnect
-    ├── SessionTakenOver     leave: another process speaks under this client id
-    ├── BadBundle            keep the old model
-    └── ConfigurationError   one line on stderr that says how to mend it; exit 2
+BridgeError
+├── InvalidMessage       answer the device with a rejection
+├── Unavailable          degrade and go on
+│   └── JournalUnavailable   answer nothing, acknowledge nothing, try again
+├── ConnectionLost       forget what was pending and reconnect
+├── SessionTakenOver     leave: another process speaks under this client id
+├── BadBundle            keep the old model
+└── ConfigurationError   one line on stderr that says how to mend it; exit 2
 """
 
 from __future__ import annotations

@@ -130,6 +130,20 @@ class Pipeline:
         for call in calls:
             self._publish(call)
 
+    def excuse(self, delivery: Delivery) -> None:
+        """Answer a message that could not be processed with 503, so that it is sent again.
+
+        Raises:
+            JournalUnavailable: It could not be counted, so it was not answered.
+        """
+        call = Call(delivery, message_id=uuid7(self._clock.now_ms()), outcome="ignored")
+        device = self._topics.device_of_input(delivery.topic)
+        if device:
+            call.device, call.outcome = device, "transient"
+            call.problem = InvalidMessage(503, "cannot_process", "the bridge cannot answer now")
+        self._journal.record([], {call.outcome: 1})
+        self._publish(call)
+
     # decode: bytes to a request, or to the reason why there is none
 
     def _decode(self, delivery: Delivery, called_at_ms: int) -> Call:
@@ -290,7 +304,9 @@ class Pipeline:
     def _record(self, calls: Sequence[Call], called_at_ms: int) -> None:
         for call in calls:
             if call.outcome == "rejections" and call.problem and call.problem.status != 409:  # noqa: PLR2004
-                call.row = records.rejection(self._origin(call, called_at_ms), self._rejection(call))
+                call.row = records.rejection(
+                    self._origin(call, called_at_ms), self._rejection(call)
+                )
         rows = [call.row for call in calls if call.row and call.outcome != "repeats"]
         self._journal.record(rows, Counter(call.outcome for call in calls))
 

@@ -28,6 +28,7 @@ class RateLimit:
         self.per_s = per_s
         self.burst = burst
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._changed: set[str] = set()
 
     def take(self, device: str, now_s: float) -> float | None:
         """Take one message from ``device``'s bucket.
@@ -39,6 +40,7 @@ class RateLimit:
         admitted = tokens >= 1
         self._buckets[device] = Bucket(tokens - 1 if admitted else tokens, now_s)
         self._buckets.move_to_end(device)
+        self._changed.add(device)
         if len(self._buckets) > _DEVICES_MAX:
             self._buckets.popitem(last=False)
         return None if admitted else (1 - tokens) / self.per_s
@@ -49,3 +51,13 @@ class RateLimit:
         if bucket is None:
             return float(self.burst)
         return min(float(self.burst), bucket.tokens + (now_s - bucket.at_s) * self.per_s)
+
+    def quota(self, device: str, now_s: float) -> dict[str, float]:
+        """Return what is told to ``device`` about its rate."""
+        left = int(self.left(device, now_s))
+        return {"left": left, "burst": self.burst, "per_s": self.per_s}
+
+    def take_changed(self) -> set[str]:
+        """Return the devices that sent something since the last time this was asked."""
+        changed, self._changed = self._changed, set()
+        return changed

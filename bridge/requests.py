@@ -67,7 +67,9 @@ class Verdict(BaseModel):
     id: str
     device: str
     label: str
-    score: FiniteFloat = Field(description="The calibrated probability of spam, whatever the label.")
+    score: FiniteFloat = Field(
+        description="The calibrated probability of spam, whatever the label."
+    )
     scores: dict[str, FiniteFloat]
     model: str
     cached: Cached

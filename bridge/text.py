@@ -51,9 +51,7 @@ _LOOK_ALIKES: Final = (
     ("ՕօսհոցᎪᏴᏟᎠᎬᎻᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃ", "OouhngABCDEHJKLMPRSTVWZ"),  # noqa: RUF001  Armenian, Cherokee
 )
 _CONFUSABLES: Final = {
-    odd: plain
-    for odds, plains in _LOOK_ALIKES
-    for odd, plain in zip(odds, plains, strict=True)
+    odd: plain for odds, plains in _LOOK_ALIKES for odd, plain in zip(odds, plains, strict=True)
 }
 _LATIN_VARIANT: Final = re.compile(
     r"LATIN (SMALL |CAPITAL |)LETTER (?:SMALL CAPITAL |DOTLESS |SCRIPT )?([A-Z]|ALPHA)(?: WITH .*)?"
@@ -81,13 +79,15 @@ _DIGITS: Final = re.compile(r"[0-9]{3,}")
 
 # What a character is to the patterns above: the test for the fast path is a search in C.
 _SINGLE_SHAPE: Final = bytes(
-    120 if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "$@")
-    else 46 if chr(code) in " ._*|/~+-" else 0
+    120
+    if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "$@")
+    else 46
+    if chr(code) in " ._*|/~+-"
+    else 0
     for code in range(256)
 )
 _LEET_SHAPE: Final = bytes(
-    97 if chr(code).isascii() and chr(code).isalpha()
-    else 49 if chr(code) in "013457$@!|" else 32
+    97 if chr(code).isascii() and chr(code).isalpha() else 49 if chr(code) in "013457$@!|" else 32
     for code in range(256)
 )
 _DIGIT_SHAPE: Final = bytes(48 if 48 <= code < 58 else 32 for code in range(256))

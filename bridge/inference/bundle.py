@@ -29,7 +29,7 @@ TOLERANCE: Final = 1e-4
 """How far a golden score may be off: what rounding differs by between processors."""
 
 _TEXTS_AT_ONCE: Final = 16
-_PADDED_BYTES_AT_ONCE: Final = 4_096
+_PADDED_TOKENS_AT_ONCE: Final = 1_024
 """A sub-batch holds texts of similar length, so that one long text does not pad 63 short ones."""
 
 _GOLDEN: Final = TypeAdapter(tuple[Golden, ...])
@@ -93,10 +93,10 @@ def load(directory: Path, *, threads: int = 1) -> Bundle:
 
 
 def sub_batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Group texts of similar length, shortest first, within a bound on padded bytes.
+    """Group texts of similar length, shortest first, within a bound on padded tokens.
 
     Args:
-        lengths: (n,) int64, bytes of each text.
+        lengths: (n,) int64, tokens of each text.
 
     Returns:
         Row numbers, each once.
@@ -105,7 +105,7 @@ def sub_batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     groups = []
     while len(order):
         count = min(_TEXTS_AT_ONCE, len(order))
-        while count > 1 and count * lengths[order[count - 1]] > _PADDED_BYTES_AT_ONCE:
+        while count > 1 and count * lengths[order[count - 1]] > _PADDED_TOKENS_AT_ONCE:
             count -= 1
         groups.append(order[:count])
         order = order[count:]

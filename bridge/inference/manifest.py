@@ -9,7 +9,7 @@ from numpy.typing import NDArray  # noqa: TC002  pydantic reads annotations at r
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bridge import text
-from bridge.inference.encode import LONGEST_BYTES, STRIDE, TABLE_BITS
+from bridge.inference.encode import LONGEST_TOKENS, TABLE_BITS
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -25,10 +25,9 @@ class _Strict(BaseModel):
 class Preparation(_Strict):
     """How a text becomes the network's input; a bundle made for another one is refused."""
 
-    text: int = text.VERSION
-    longest_bytes: int = LONGEST_BYTES
-    stride: int = STRIDE
-    table_bits: int = TABLE_BITS
+    text: int
+    longest_tokens: int
+    table_bits: int
 
     @model_validator(mode="after")
     def _is_ours(self) -> Preparation:
@@ -37,12 +36,7 @@ class Preparation(_Strict):
         return self
 
 
-_OURS = {
-    "text": text.VERSION,
-    "longest_bytes": LONGEST_BYTES,
-    "stride": STRIDE,
-    "table_bits": TABLE_BITS,
-}
+_OURS = {"text": text.VERSION, "longest_tokens": LONGEST_TOKENS, "table_bits": TABLE_BITS}
 
 
 class Platt(_Strict):

@@ -30,13 +30,15 @@ class Network:
                 model, _options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors share no base but this
-            raise BadBundle(f"ONNX Runtime cannot load model.onnx: {type(error).__name__}") from error
+            raise BadBundle(
+                f"ONNX Runtime cannot load model.onnx: {type(error).__name__}"
+            ) from error
 
     def logits(self, ids: NDArray[np.int32], steps: NDArray[np.int32]) -> NDArray[np.float32]:
         """Run the network once.
 
         Args:
-            ids: (5, k, width) int32, as ``encode.pad`` lays them out.
+            ids: (6, k, tokens) int32, as ``encode.pad`` lays them out.
             steps: (k,) int32.
 
         Returns:

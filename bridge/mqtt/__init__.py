@@ -1,0 +1,1 @@
+"""The MQTT 5 session of the loop, and the socket that carries it."""

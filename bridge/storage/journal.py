@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from bridge.errors import ConfigurationError, JournalUnavailable
-from bridge.ports import CallRow, Clock
+from bridge.ports import OUTCOMES, CallRow, Clock
 from bridge.storage.segments import COUNTERS, Segment, create, segments
 from bridge.storage.window import RepeatWindow
 
@@ -33,6 +33,8 @@ class SegmentedJournal:
     Raises:
         ConfigurationError: The folder cannot be used, or another process writes it.
     """
+
+    _next: int
 
     def __init__(
         self,
@@ -99,6 +101,10 @@ class SegmentedJournal:
         self._open(known[-1])
         counters = self._writer.execute("SELECT * FROM ledger").fetchone()
         self.totals = dict(zip(COUNTERS, counters, strict=True))
+        # What a killed process had read and not recorded: the broker delivers it again.
+        self.totals["returned"] += self.totals["received"] - sum(
+            self.totals[outcome] for outcome in OUTCOMES
+        )
         self._window.load(known, self._clock.now_ms())
 
     def _open(self, segment: Segment) -> None:

@@ -1,0 +1,80 @@
+"""The model versions that serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bridge.errors import BadBundle, ConfigurationError, Unavailable
+from bridge.inference.bundle import Bundle, load
+from bridge.ports import Classification
+
+_SCORE_DECIMALS = 6
+
+
+class BundleClassifier:
+    """A loaded bundle behind the path's port."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._spam = bundle.labels.index("spam")
+
+    @property
+    def model_version(self) -> str:
+        """Such as ``spam@1``."""
+        return self._bundle.model_version
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """What its evaluation measured, by name."""
+        return self._bundle.metrics
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """Classify 1 or more texts in one inference.
+
+        Raises:
+            Unavailable: The inference failed.
+        """
+        try:
+            scores = self._bundle.scores(texts)
+        except Exception as error:  # ONNX Runtime has no tree of its own
+            raise Unavailable(f"{self.model_version}: {type(error).__name__}") from None
+        return [self._classification(row) for row in scores.round(_SCORE_DECIMALS).tolist()]
+
+    def _classification(self, scores: list[float]) -> Classification:
+        bundle = self._bundle
+        spam = scores[self._spam]
+        label = "spam" if spam >= bundle.threshold else "ham"
+        return Classification(
+            label, spam, dict(zip(bundle.labels, scores, strict=True)), bundle.model_version
+        )
+
+
+def load_models(
+    directory: Path, active: str, *, threads: int
+) -> tuple[Mapping[str, BundleClassifier], list[str]]:
+    """Load every bundle under ``directory`` (``{name}/{version}/``).
+
+    Returns:
+        The classifiers by model version, and why a bundle beside the active one does not serve.
+
+    Raises:
+        ConfigurationError: The active one is missing or must not serve.
+    """
+    models: dict[str, BundleClassifier] = {}
+    refused = []
+    for manifest in sorted(directory.glob("*/*/bundle.json")):
+        folder = manifest.parent
+        version = f"{folder.parent.name}@{folder.name}"
+        try:
+            models[version] = BundleClassifier(load(folder, threads=threads))
+        except BadBundle as error:
+            if version == active:
+                raise ConfigurationError(f"BRIDGE_MODEL__ACTIVE: {error}") from None
+            refused.append(f"{version} is refused: {error}")
+    if active not in models:
+        known = ", ".join(sorted(models)) or "no bundle at all"
+        raise ConfigurationError(
+            f"BRIDGE_MODEL__ACTIVE: {active} is not under {directory}; there is {known}"
+        )
+    return models, refused

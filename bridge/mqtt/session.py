@@ -1,0 +1,425 @@
+"""An MQTT 5 session: packets in and out, windows both ways, acknowledgements in order.
+
+No socket, no clock, no thread: bytes go in, deliveries come out, bytes to send pile up. Section
+numbers are those of the MQTT 5.0 specification.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import mqtt5
+
+from bridge.errors import ConnectionLost
+from bridge.ports import Delivery
+
+_PUBLISH_OVERHEAD_BYTES = 160
+"""More than the fixed header and the properties of an answer take, beside topic and correlation."""
+_CORRELATION_BYTES = 64
+_REFUSED = 0x80
+_UNHEARD = mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes (retained, QoS 1) when the connection breaks."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How the session introduces itself (CONNECT, 3.1)."""
+
+    client_id: str
+    username: str | None
+    password: bytes | None
+    keep_alive_s: int
+    session_expiry_interval_s: int
+    receive_maximum: int
+    will: Will
+    maximum_packet_size_bytes: int = 300_000
+
+
+class Subscription(NamedTuple):
+    """A topic filter and what is wanted of it (3.8.3.1)."""
+
+    pattern: str
+    qos: int = 1
+    retained: bool = False
+    """Whether retained messages are sent at the time of the subscription."""
+
+
+class Connected(NamedTuple):
+    """The broker took us in (CONNACK, 3.2)."""
+
+    session_present: bool
+
+
+class Refused(NamedTuple):
+    """The broker did not take us in."""
+
+    reason: str
+    is_login: bool
+    """Whether user name, password or rights are at fault: waiting would not mend it."""
+
+
+class Subscribed(NamedTuple):
+    """The broker's answer to SUBSCRIBE (3.9)."""
+
+    granted: tuple[str, ...]
+    """The patterns that it will deliver."""
+    refused: tuple[str, ...]
+
+
+Event = Connected | Refused | Subscribed | Delivery
+
+
+class _Outgoing(NamedTuple):
+    topic: str
+    payload: bytes
+    retain: bool
+    expiry_s: int | None
+    correlation_data: bytes | None
+    traceparent: str | None
+    sequence: int | None
+    """The delivery that this answers."""
+
+
+class Session:
+    """One connection's worth of session state; `connect` starts over.
+
+    Args:
+        identity: How to introduce ourselves.
+        answer_expiry_s: For how long the broker keeps an answer for a device that is away.
+    """
+
+    _partial: bytes
+    _packet_id: int
+
+    def __init__(self, identity: Identity, answer_expiry_s: int) -> None:
+        self._identity = identity
+        self._answer_expiry_s = answer_expiry_s
+        self._handlers: dict[type, Callable[..., Event | None]] = {
+            mqtt5.PublishPacket: self._on_publish,
+            mqtt5.PubAckPacket: self._on_puback,
+            mqtt5.ConnAckPacket: self._on_connack,
+            mqtt5.SubAckPacket: self._on_suback,
+            mqtt5.PingRespPacket: self._on_pingresp,
+            mqtt5.DisconnectPacket: self._on_disconnect,
+        }
+        self.undeliverable = 0
+        """Answers that the broker refused, or that are larger than it takes."""
+        self.unheard = 0
+        """Publishes that nobody had subscribed to."""
+        self._sequence = 0
+        self._reset()
+
+    # what the loop says
+
+    def connect(self, now_s: float) -> None:
+        """Forget the connection before and introduce ourselves; the broker delivers again."""
+        self._reset()
+        identity = self._identity
+        self._keep_alive_s = identity.keep_alive_s
+        self._read_at_s = self._sent_at_s = now_s
+        self._write(
+            mqtt5.ConnectPacket(
+                identity.client_id,
+                username=identity.username,
+                password=identity.password,
+                clean_start=False,
+                keep_alive=identity.keep_alive_s,
+                session_expiry_interval=identity.session_expiry_interval_s,
+                receive_max=identity.receive_maximum,
+                max_packet_size=identity.maximum_packet_size_bytes,
+                will=mqtt5.Will(
+                    identity.will.topic,
+                    payload=identity.will.payload,
+                    qos=mqtt5.QoS.AT_LEAST_ONCE,
+                    retain=True,
+                    payload_format_indicator=1,
+                    content_type="application/json",
+                ),
+            )
+        )
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
+        """Ask for topics; the answer comes as `Subscribed`."""
+        packet_id = self._next_packet_id()
+        self._subscribing[packet_id] = [subscription.pattern for subscription in subscriptions]
+        filters = [
+            mqtt5.TopicFilter(
+                subscription.pattern,
+                max_qos=mqtt5.QoS(subscription.qos),
+                retain_as_published=True,
+                retain_handling=mqtt5.RetainHandling(0 if subscription.retained else 2),
+            )
+            for subscription in subscriptions
+        ]
+        self._write(mqtt5.SubscribePacket(packet_id, filters))
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish at QoS 1 something that answers nothing."""
+        self._queue.append(_Outgoing(topic, payload, retain, None, None, None, None))
+        self._send_queued()
+
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, retained: a figure that the next one replaces."""
+        if self._is_connected:
+            self._write(mqtt5.PublishPacket(topic, payload, retain=True))
+
+    def answer(self, delivery: Delivery, topic: str, payload: bytes) -> None:
+        """Publish an answer at QoS 1; ``delivery`` is acknowledged when it has been."""
+        if delivery.sequence <= self._stale:
+            return
+        correlation = delivery.correlation_data
+        if correlation is not None and len(correlation) > _CORRELATION_BYTES:
+            correlation = None
+        needed = len(topic.encode()) + len(payload) + len(correlation or b"")
+        if needed + _PUBLISH_OVERHEAD_BYTES > self._maximum_packet_size_bytes:
+            self.undeliverable += 1
+            self.settle(delivery)
+            return
+        self._queue.append(
+            _Outgoing(
+                topic,
+                payload,
+                False,  # noqa: FBT003 - an answer is never retained
+                self._answer_expiry_s,
+                correlation,
+                delivery.traceparent,
+                delivery.sequence if delivery.packet_id else None,
+            )
+        )
+        self._send_queued()
+
+    def settle(self, delivery: Delivery) -> None:
+        """Acknowledge a delivery that gets no answer (at QoS 0 there is nothing to say)."""
+        if delivery.packet_id and delivery.sequence > self._stale:
+            self._settle(delivery.sequence)
+
+    def disconnect(self) -> None:
+        """Say goodbye: the will is not published (3.14)."""
+        self._write(mqtt5.DisconnectPacket())
+
+    def tick(self, now_s: float) -> None:
+        """Keep the connection alive (3.1.2.10).
+
+        Raises:
+            ConnectionLost: The broker has said nothing for one and a half times the interval.
+        """
+        if not self._keep_alive_s:
+            return
+        if now_s - self._read_at_s > 1.5 * self._keep_alive_s:
+            raise ConnectionLost("the broker has fallen silent")
+        if now_s - self._sent_at_s > self._keep_alive_s / 2:
+            self._write(mqtt5.PingReqPacket())
+
+    def outgoing(self, now_s: float) -> bytes:
+        """Take the bytes that are to be sent."""
+        if not self._bytes:
+            return b""
+        self._sent_at_s = now_s
+        data = b"".join(self._bytes)
+        self._bytes.clear()
+        return data
+
+    # what the loop asks
+
+    @property
+    def unanswered(self) -> int:
+        """Answers and other publishes that the broker has not acknowledged yet."""
+        return len(self._queue) + len(self._inflight)
+
+    @property
+    def unacknowledged(self) -> int:
+        """QoS 1 deliveries that the broker still waits for us to acknowledge."""
+        return len(self._unacknowledged)
+
+    # what the broker says
+
+    def receive(self, data: bytes, now_s: float) -> list[Event]:
+        """Read every whole packet that has arrived.
+
+        Args:
+            data: What the socket gave, wherever packets begin or end.
+            now_s: Monotonic; becomes the deliveries' ``received_at_s``.
+
+        Raises:
+            ConnectionLost: The broker said goodbye, or nonsense.
+        """
+        self._read_at_s = now_s
+        events = []
+        view = memoryview(self._partial + data if self._partial else data)
+        at = 0
+        while at < len(view):
+            packet, size = _read(view[at:])
+            if packet is None:
+                break
+            at += size
+            handler = self._handlers.get(type(packet))
+            if handler is None:
+                raise ConnectionLost(f"the broker sent a {type(packet).__name__} out of place")
+            event = handler(packet)
+            if event is not None:
+                events.append(event)
+        self._partial = bytes(view[at:])
+        return events
+
+    def _on_publish(self, packet: mqtt5.PublishPacket) -> Delivery:
+        self._sequence += 1
+        if packet.qos == mqtt5.QoS.AT_LEAST_ONCE:
+            self._unacknowledged.append((self._sequence, packet.packet_id or 0))
+        elif packet.qos == mqtt5.QoS.EXACTLY_ONCE:
+            raise ConnectionLost("the broker sent QoS 2, which was never asked for")
+        return Delivery(
+            packet.topic,
+            packet.payload,
+            int(packet.qos),
+            packet.retain,
+            packet.packet_id,
+            self._read_at_s,
+            self._sequence,
+            packet.message_expiry_interval,
+            packet.correlation_data,
+            _traceparent(packet.user_properties),
+        )
+
+    def _on_puback(self, packet: mqtt5.PubAckPacket) -> None:
+        if packet.packet_id not in self._inflight:
+            return  # nothing of ours: harmless, and not worth the connection
+        sequence = self._inflight.pop(packet.packet_id)
+        if int(packet.reason_code) >= _REFUSED:
+            self.undeliverable += 1
+        elif packet.reason_code == _UNHEARD:
+            self.unheard += 1
+        if sequence is not None:
+            self._settle(sequence)
+        self._send_queued()
+
+    def _on_connack(self, packet: mqtt5.ConnAckPacket) -> Connected | Refused:
+        code = packet.reason_code
+        if code != mqtt5.ConnAckReasonCode.SUCCESS:
+            return Refused(code.name.lower().replace("_", " "), code in _LOGIN)
+        if packet.server_keep_alive is not None:
+            self._keep_alive_s = packet.server_keep_alive
+        self._receive_maximum = packet.receive_max
+        if packet.max_packet_size is not None:
+            self._maximum_packet_size_bytes = packet.max_packet_size
+        self._is_connected = True
+        return Connected(packet.session_present)
+
+    def _on_suback(self, packet: mqtt5.SubAckPacket) -> Subscribed:
+        patterns = self._subscribing.pop(packet.packet_id, [])
+        codes = list(zip(patterns, packet.reason_codes, strict=False))
+        granted = tuple(pattern for pattern, code in codes if int(code) < _REFUSED)
+        return Subscribed(granted, tuple(p for p, code in codes if int(code) >= _REFUSED))
+
+    def _on_pingresp(self, _packet: mqtt5.PingRespPacket) -> None:
+        """Note nothing: that something was read is enough."""
+
+    def _on_disconnect(self, packet: mqtt5.DisconnectPacket) -> None:
+        raise ConnectionLost(f"the broker closed: {packet.reason_code.name.lower()}")
+
+    # windows and acknowledgements
+
+    def _send_queued(self) -> None:
+        """Send what the broker's window has room for (flow control, 4.9)."""
+        while self._queue and self._is_connected and len(self._inflight) < self._receive_maximum:
+            outgoing = self._queue.popleft()
+            packet_id = self._next_packet_id()
+            self._inflight[packet_id] = outgoing.sequence
+            self._write(
+                mqtt5.PublishPacket(
+                    outgoing.topic,
+                    outgoing.payload,
+                    qos=mqtt5.QoS.AT_LEAST_ONCE,
+                    retain=outgoing.retain,
+                    packet_id=packet_id,
+                    payload_format_indicator=1,
+                    message_expiry_interval=outgoing.expiry_s,
+                    content_type="application/json",
+                    correlation_data=outgoing.correlation_data,
+                    user_properties=(
+                        [("traceparent", outgoing.traceparent)] if outgoing.traceparent else None
+                    ),
+                )
+            )
+
+    def _settle(self, sequence: int) -> None:
+        """Acknowledge in the order received, as far as everything before is settled (4.6)."""
+        self._settled.add(sequence)
+        waiting = self._unacknowledged
+        while waiting and waiting[0][0] in self._settled:
+            settled, packet_id = waiting.popleft()
+            self._settled.remove(settled)
+            self._write(mqtt5.PubAckPacket(packet_id))
+
+    def _next_packet_id(self) -> int:
+        """Return an id that is not in use (2.2.1)."""
+        while True:
+            self._packet_id = self._packet_id % 65535 + 1
+            if self._packet_id not in self._inflight and self._packet_id not in self._subscribing:
+                return self._packet_id
+
+    def _write(self, packet: mqtt5.Packet) -> None:
+        self._bytes.append(packet.write())
+
+    def _reset(self) -> None:
+        # Packet ids belong to their connection: an acknowledgement sent on a later one would be
+        # another message's (measured), so what came before is never spoken of again.
+        self._stale = self._sequence
+        self._is_connected = False
+        self._keep_alive_s = 0
+        self._receive_maximum = 65535
+        self._maximum_packet_size_bytes = 268_435_455  # the protocol's own limit (2.1.4)
+        self._read_at_s = self._sent_at_s = 0.0
+        self._packet_id = 0
+        self._partial = b""
+        self._bytes: list[bytes] = []
+        self._queue: deque[_Outgoing] = deque()
+        self._inflight: dict[int, int | None] = {}
+        self._subscribing: dict[int, list[str]] = {}
+        self._unacknowledged: deque[tuple[int, int]] = deque()
+        self._settled: set[int] = set()
+
+
+_LOGIN = (
+    mqtt5.ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
+    mqtt5.ConnAckReasonCode.NOT_AUTHORIZED,
+    mqtt5.ConnAckReasonCode.CLIENT_ID_NOT_VALID,
+    mqtt5.ConnAckReasonCode.BANNED,
+    mqtt5.ConnAckReasonCode.BAD_AUTHENTICATION_METHOD,
+)
+
+
+def _traceparent(properties: Sequence[tuple[str, str]]) -> str | None:
+    """Return the trace that the message belongs to (W3C Trace Context, MQTT binding)."""
+    for name, value in properties:
+        if name == "traceparent":
+            return value
+    return None
+
+
+def _read(view: memoryview) -> tuple[mqtt5.Packet | None, int]:
+    """Read one packet, or nothing where it has not arrived whole.
+
+    Raises:
+        ConnectionLost: It is malformed.
+    """
+    try:
+        return mqtt5.read(view)
+    except IndexError:
+        return None, 0
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # Even pyo3's PanicException, which is no Exception: a topic that is not UTF-8 raises it.
+        raise ConnectionLost(
+            f"the broker sent a malformed packet ({type(error).__name__})"
+        ) from None

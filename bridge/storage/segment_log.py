@@ -1,0 +1,97 @@
+"""The call log of the embedded default: the journal's segments, the open one included."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
+
+from bridge.storage.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span
+from bridge.storage.catalog import Catalog, Closed, Open, reading
+from bridge.storage.keeper import EVERY_DEVICE
+from bridge.storage.segments import Segment
+from bridge.storage.tail import Tail
+
+# With an index these never leave it: it ends with the row's number.
+_POSITIONS = """
+SELECT called_at_ms, number FROM calls
+WHERE device = ? AND called_at_ms >= ? AND (called_at_ms, number) < (?, ?)
+ORDER BY called_at_ms DESC, number DESC LIMIT ?
+"""
+_COUNT = "SELECT count(*) FROM calls WHERE device = ? AND called_at_ms >= ? AND called_at_ms < ?"
+_CALL = "SELECT message_id, outcome, label, score, model, cached, text FROM calls WHERE number = ?"
+_HOURS = "SELECT hour, label, calls FROM hours WHERE device = ? AND hour >= ? AND hour < ?"
+_HOURS_SCANNED = f"""
+SELECT called_at_ms / {HOUR_MS} AS hour, coalesce(label, outcome), count(*) FROM calls
+WHERE ? IN (device, '{EVERY_DEVICE}') AND hour >= ? AND hour < ? GROUP BY 1, 2
+"""  # noqa: S608 - names
+
+_Found = tuple[Position, Segment]
+
+
+class SegmentLog:
+    """Questions to one journal, a ``CallLog``.
+
+    Args:
+        catalog: The journal's segments.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._tail = Tail()
+
+    def calls(
+        self, device: str, span: Span, *, before: Position | None, limit: int
+    ) -> Iterator[Call]:
+        """Yield calls of ``device``, newest first: see ``CallLog``."""
+        end = min(before or Position(END_OF_TIME_MS, 0), Position(span.to_ms, 0))
+        # All positions first (they are small), then one call after the other (a text may not be).
+        found = self._find(device, Span(span.from_ms, end.called_at_ms + 1), end, limit)
+        for segment, run in groupby(found, itemgetter(1)):
+            with reading(segment) as connection:
+                for position, _ in run:
+                    row = connection.execute(_CALL, (position.number,)).fetchone()
+                    yield Call(position, *row)
+
+    def count(self, device: str, span: Span) -> int:
+        """Return how many calls of ``device`` there are: see ``CallLog``."""
+        calls = 0
+        for part in self._catalog.survey().overlapping(span):
+            with self._index_of(part) as connection:
+                calls += connection.execute(_COUNT, (device, *span)).fetchone()[0]
+        return calls
+
+    def hours(self, device: str | None, span: Span) -> dict[int, dict[str, int]]:
+        """Count calls by hour: see ``CallLog``."""
+        first, end = span.from_ms // HOUR_MS, -(-span.to_ms // HOUR_MS)
+        hours: dict[int, dict[str, int]] = {}
+        for part in self._catalog.survey().overlapping(Span(first * HOUR_MS, end * HOUR_MS)):
+            is_counted = isinstance(part, Open) or part.is_indexed
+            with self._index_of(part) as connection:
+                for hour, label, calls in connection.execute(
+                    _HOURS if is_counted else _HOURS_SCANNED, (device or EVERY_DEVICE, first, end)
+                ):
+                    counts = hours.setdefault(hour, {})
+                    counts[label] = counts.get(label, 0) + calls
+        return dict(sorted(hours.items()))
+
+    def _find(self, device: str, span: Span, end: Position, limit: int) -> list[_Found]:
+        found: list[_Found] = []
+        for part in self._catalog.survey().overlapping(span):
+            if len(found) == limit and found[-1][0].called_at_ms > part.last_ms:
+                break  # neither this part nor any after it has a later call
+            with self._index_of(part) as connection:
+                rows = connection.execute(_POSITIONS, (device, span.from_ms, *end, limit))
+                found += [(Position(*row), part.segment) for row in rows]
+            found = sorted(found, reverse=True)[:limit]
+        return found
+
+    @contextmanager
+    def _index_of(self, part: Open | Closed) -> Iterator[sqlite3.Connection]:
+        if isinstance(part, Open):
+            yield self._tail.follow(part.segment)
+            return
+        with reading(part.segment) as connection:
+            yield connection
