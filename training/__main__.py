@@ -1,0 +1,132 @@
+"""``python -m training``: prepare, train, evaluate, export."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from training import config as configs
+from training.errors import TrainingError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets with pages otherwise
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, judge and ship models.")
+console = Console()
+
+ConfigOption = Annotated[
+    str, typer.Option("--config", help="A file of training/configs, without its ending.")
+]
+
+
+@app.command()
+def prepare() -> None:
+    """Check the data, prepare every text, and say what there is to train on."""
+    from bridge.text import canonicalise  # noqa: PLC0415
+    from training import data  # noqa: PLC0415
+
+    texts = data.workshop()
+    table = Table("source", "label", "texts", "respelled", title="Texts to train on")
+    for name, part in (("", texts), ("training only", data.synthetic())):
+        prepared = [canonicalise(text) != text for text in part.texts]
+        for source in sorted(set(part.sources)):
+            for number, label in enumerate(data.LABELS):
+                rows = (part.sources == source) & (part.labels == number)
+                changed = sum(one for one, row in zip(prepared, rows, strict=True) if row)
+                if rows.any():
+                    table.add_row(f"{source} {name}", label, str(rows.sum()), str(changed))
+    console.print(table)
+
+
+@app.command()
+def train(config: ConfigOption = "spam-1") -> None:
+    """Train the shipped network on every text and keep its weights under build/."""
+    from training import shipping  # noqa: PLC0415
+
+    with _progress() as progress:
+        advance = _task(progress, f"{config}, every text")
+        shipping.train(_hashed(config), advance)
+
+
+@app.command()
+def export(config: ConfigOption = "spam-1") -> None:
+    """Write the bundle of the network that `train` left, and check it as serving will."""
+    from training import shipping  # noqa: PLC0415
+
+    directory = shipping.export(_hashed(config))
+    size = sum(file.stat().st_size for file in directory.iterdir())
+    console.print(f"models/{directory.parent.name}/{directory.name}: {size / 1e6:.2f} MB, verified")
+
+
+@app.command()
+def evaluate(
+    config: Annotated[
+        list[str] | None, typer.Option("--config", help="Again for more; all if not given.")
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(help="Train at most so many folds now; the rest another time.")
+    ] = None,
+) -> None:
+    """Train on four folds, judge on the fifth, for every fold and seed; write the report.
+
+    What has been trained before is not trained again: stop it and go on when you like.
+    """
+    from training import protocol, report  # noqa: PLC0415
+
+    names = config or sorted(path.stem for path in configs.CONFIGS.glob("*.toml"))
+    studies = [protocol.study(configs.load(name)) for name in names]
+    to_do = list(protocol.missing(studies))
+    with _progress() as progress:
+        for study, part in to_do[:runs]:
+            label = f"{protocol.config_name(study.config)} seed {part.seed} fold {part.fold}"
+            study.run(part, _task(progress, label))
+    left = len(to_do) - min(len(to_do), len(to_do) if runs is None else runs)
+    if left:
+        console.print(f"{left} runs left: the same command goes on, and writes the report")
+        return
+    console.print(f"report: {report.write(studies)}")
+
+
+def _hashed(name: str) -> configs.HashedConfig:
+    config = configs.load(name)
+    if not isinstance(config, configs.HashedConfig):
+        raise TrainingError(f"{name} is a baseline to compare with; only hashed networks are shipped")
+    return config
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield progress
+
+
+def _task(progress: Progress, description: str) -> Callable[[float], None]:
+    task = progress.add_task(description, total=1.0)
+    return lambda share: progress.update(task, completed=share)
+
+
+def main() -> None:
+    """Run a command; what the user can mend is said in one line."""
+    try:
+        app()
+    except TrainingError as error:
+        Console(stderr=True).print(f"training: {error}", markup=False, highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

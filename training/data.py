@@ -1,0 +1,133 @@
+"""The data set, the folds, and what is wrong with a file of them. No text leaves in an error."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import TrainingError
+
+DATA: Final = Path(__file__).parent / "data"
+WORKSHOP: Final = "workshop_spam_dataset.csv"
+FOLDS: Final = "workshop_groups_folds.csv"
+SYNTHETIC: Final = "train_synthetic_transactional_ham.csv"
+LABELS: Final = ("ham", "spam")
+FILES: Final = (WORKSHOP, FOLDS, SYNTHETIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Labelled texts as they were received.
+
+    Attributes:
+        texts: n texts.
+        labels: (n,) int8, an index into ``LABELS``.
+        sources: (n,) where each came from.
+        groups: (n,) int64, near-duplicates share one.
+        folds: (n,) int64, 0 to 4; -1 is never tested on.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int8]
+    sources: NDArray[np.str_]
+    groups: NDArray[np.int64]
+    folds: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the texts."""
+        return len(self.texts)
+
+    def at(self, rows: NDArray[np.int64]) -> "Texts":
+        """Pick rows, in the order given."""
+        texts = tuple(self.texts[row] for row in rows)
+        return Texts(
+            texts, self.labels[rows], self.sources[rows], self.groups[rows], self.folds[rows]
+        )
+
+    def and_also(self, other: "Texts") -> "Texts":
+        """Put other texts behind these."""
+        return Texts(
+            self.texts + other.texts,
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.sources, other.sources]),
+            np.concatenate([self.groups, other.groups]),
+            np.concatenate([self.folds, other.folds]),
+        )
+
+
+def workshop(directory: Path = DATA) -> Texts:
+    """Read the distinct rows of the workshop's set with their groups and folds.
+
+    Raises:
+        TrainingError: A file is missing or malformed, or the two do not belong together.
+    """
+    texts = labelled(directory / WORKSHOP)
+    table = _integers(directory / FOLDS, ("row", "group", "fold", "keep"))
+    if len(table) != len(texts) or (table[:, 0] != np.arange(len(texts))).any():
+        raise TrainingError(f"{FOLDS} does not belong to {WORKSHOP}: {_MEND}")
+    folded = Texts(texts.texts, texts.labels, texts.sources, table[:, 1], table[:, 2])
+    return folded.at(np.flatnonzero(table[:, 3]))
+
+
+def synthetic(directory: Path = DATA) -> Texts:
+    """Read the project's own transactional messages: for training alone, each its own group.
+
+    Raises:
+        TrainingError: The file is missing or malformed.
+    """
+    return labelled(directory / SYNTHETIC)
+
+
+def labelled(path: Path) -> Texts:
+    """Read a CSV file of label, text and source.
+
+    Raises:
+        TrainingError: The file is missing or malformed; the message names the line.
+    """
+    texts, labels, sources = [], [], []
+    for line, row in _rows(path, ("label", "text", "source")):
+        if row["label"] not in LABELS:
+            raise TrainingError(f"{path.name} line {line}: label must be ham or spam")
+        if not row["text"].strip():
+            raise TrainingError(f"{path.name} line {line}: text is empty")
+        texts.append(row["text"])
+        labels.append(LABELS.index(row["label"]))
+        sources.append(row["source"])
+    groups = -1 - np.arange(len(texts), dtype=np.int64)  # the folds' groups count from 0 up
+    folds = np.full(len(texts), -1, np.int64)
+    return Texts(tuple(texts), np.array(labels, np.int8), np.array(sources), groups, folds)
+
+
+_MEND: Final = f"restore it with `git checkout -- training/data`"
+
+
+def _integers(path: Path, columns: tuple[str, ...]) -> NDArray[np.int64]:
+    table = []
+    for line, row in _rows(path, columns):
+        try:
+            table.append([int(row[column]) for column in columns])
+        except ValueError as error:
+            raise TrainingError(f"{path.name} line {line}: not a whole number: {_MEND}") from error
+    return np.array(table, np.int64)
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            if tuple(reader.fieldnames or ()) != columns:
+                raise TrainingError(f"{path.name}: its first line must be {','.join(columns)}")
+            rows = [(reader.line_num, row) for row in reader]
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path.name} is missing: {_MEND}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{path.name} is not UTF-8 CSV: {_MEND}") from error
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise TrainingError(f"{path.name} line {line}: needs {len(columns)} fields")
+    if not rows:
+        raise TrainingError(f"{path.name} has no rows: {_MEND}")
+    return rows
