@@ -1,5 +1,6 @@
 """What every suite shares: one real Mosquitto for the session, and topics of its own per test."""
 
+import getpass
 import re
 import shutil
 import socket
@@ -80,7 +81,9 @@ def start_mosquitto(
 ) -> subprocess.Popen[bytes]:
     """Start a broker on ``port``; its log goes to ``folder``. The caller ends it."""
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\n{options}", encoding="utf-8")
+    # Run by root it would become "mosquitto", who may not read a test's folder.
+    user = f"user {getpass.getuser()}\n"
+    config.write_text(f"{user}listener {port} 127.0.0.1\n{options}", encoding="utf-8")
     with (folder / "mosquitto.log").open("ab") as log:
         process = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=log, stderr=log)
     try:
