@@ -133,7 +133,7 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     else:
-        console.print("\n".join(summary.lines()), highlight=False, markup=False)
+        console.print("\n".join(summary.lines()), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if summary.is_clean else 1)
 
 

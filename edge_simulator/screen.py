@@ -139,7 +139,8 @@ class Screen:
             if self._show <= 0:
                 return
             self._show -= 1
-        self._console.print(_verdict_line(answer.device, answer.said, step.row.text))
+        line = _verdict_line(answer.device, answer.said, step.row.text)
+        self._console.print(line, soft_wrap=True)
 
     def _draw(self) -> None:
         if self._console.is_terminal:
@@ -164,6 +165,8 @@ class Screen:
                 f"{counts.answered} answered  {counts.rejected} rejected  "
                 f"{counts.lost} unanswered  {self._fleet.trouble}",
                 highlight=False,
+                markup=False,
+                soft_wrap=True,
             )
 
     def _picture(self, progress: Progress, task: TaskID) -> ConsoleRenderable:
@@ -205,7 +208,7 @@ def _progress() -> Progress:
 def _verdict_line(device: str, verdict: Verdict, text: str) -> Text:
     return Text.assemble(
         f"{device:>10}  ",
-        (f"{verdict.label:<5}", _COLOURS.get(verdict.label, "")),
+        (f"{verdict.label:<6}", _COLOURS.get(verdict.label, "")),
         f"{verdict.score:.3f}  ",
         (for_display(text), "dim"),
     )
