@@ -82,7 +82,7 @@ def _id_of(payload: bytes) -> str | None:
 
 
 def _invalid(error: ValidationError, message_id: str | None) -> InvalidMessage:
-    errors = [
+    errors: list[dict[str, object]] = [
         {"loc": list(detail["loc"]), "msg": detail["msg"]}
         for detail in error.errors(include_input=False, include_url=False, include_context=False)
     ]

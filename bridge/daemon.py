@@ -11,21 +11,23 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from bridge.clerk_process import ClerkProcess
 from bridge.errors import SessionTakenOver
 from bridge.fingerprints import Fingerprints
-from bridge.house import House
 from bridge.inference.memory_cache import MemoryCache
 from bridge.inference.models import load_models
-from bridge.loop import Loop
-from bridge.meter import Meter
+from bridge.life.clerk_process import ClerkProcess
+from bridge.life.house import House
+from bridge.life.loop import Loop
+from bridge.life.meter import Meter
+from bridge.life.status import Me, Status
+from bridge.lookup import Lookup
 from bridge.mqtt.link import Link
-from bridge.mqtt.session import Identity, Session, Subscription, Will
+from bridge.mqtt.packets import Identity, Subscription, Will
+from bridge.mqtt.session import Session
 from bridge.pipeline import Pipeline, Rules
 from bridge.ports import Clock
 from bridge.rate import RateLimit
 from bridge.settings import Settings
-from bridge.status import Me, Status
 from bridge.storage.installation import store_key
 from bridge.storage.journal import SegmentedJournal
 from bridge.topics import Topics
@@ -52,7 +54,7 @@ def run(settings: Settings) -> int:
         try:
             return loop.run(wakeup)
         except SessionTakenOver as error:
-            _log.error("bridge.taken_over", reason=str(error))  # noqa: TRY400 - no bug to trace
+            _log.error("bridge.taken_over", reason=str(error))
             return _EXIT_TAKEN_OVER
 
 
@@ -108,9 +110,8 @@ def _compose(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> L
             keep_text=settings.log.text == "full",
         ),
         fingerprints=Fingerprints(store_key(settings.store, settings.journal.path)),
-        models=models,
+        lookup=Lookup(models, [cache]),
         active=settings.model.active,
-        caches=[cache],
         journal=journal,
         connection=session,
         clock=clock,

@@ -9,18 +9,17 @@ and nothing is acknowledged before it is answered.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from bridge import codec, records
-from bridge.errors import InvalidMessage, Unavailable
+from bridge.errors import InvalidMessage
 from bridge.fingerprints import Fingerprints, uuid7
+from bridge.lookup import Lookup, Wanted
 from bridge.ports import (
-    Cache,
     CacheKey,
     CallRow,
     Classification,
-    Classifier,
     Clock,
     Connection,
     Delivery,
@@ -42,7 +41,6 @@ class Rules:
     text_chars: int
     keep_text: bool
     """Whether the log keeps texts."""
-    cache_deadline_s: float = 0.2
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +61,7 @@ class Call:
     """What the answer is made from: just written, or found again."""
     first: Call | None = None
     """An earlier call of this batch under the same id."""
-    degraded: list[str] = field(default_factory=list)
+    degraded: list[str] | None = None
 
     @property
     def content(self) -> tuple[bytes, str | None]:
@@ -78,9 +76,8 @@ class Pipeline:
         topics: The topic grammar.
         rules: Caps and habits.
         fingerprints: Keyed hashes of messages and texts.
-        models: Every model version that serves, by name (``spam@1``).
-        active: The version that answers who asks for none.
-        caches: Levels of the verdict cache, nearest first.
+        lookup: What is known of texts: caches, then models.
+        active: The model version that answers who asks for none.
         journal: Where calls become durable.
         connection: The way back to the broker.
         clock: The time.
@@ -93,9 +90,8 @@ class Pipeline:
         topics: Topics,
         rules: Rules,
         fingerprints: Fingerprints,
-        models: Mapping[str, Classifier],
+        lookup: Lookup,
         active: str,
-        caches: Sequence[Cache],
         journal: Journal,
         connection: Connection,
         clock: Clock,
@@ -104,9 +100,8 @@ class Pipeline:
         self._topics = topics
         self._rules = rules
         self._fingerprints = fingerprints
-        self._models = models
+        self._lookup = lookup
         self._active = active
-        self._caches = caches
         self._journal = journal
         self._connection = connection
         self._clock = clock
@@ -192,7 +187,7 @@ class Pipeline:
         for call in calls:
             if call.outcome or call.first:
                 continue
-            if call.request and call.request.model not in (None, *self._models):
+            if call.request and call.request.model not in (None, *self._lookup.models):
                 call.problem = call.problem or self._unknown_model()
             if call.problem:
                 call.outcome = "rejections"
@@ -238,7 +233,7 @@ class Pipeline:
                 call.outcome = "repeats" if first.outcome == "rejections" else first.outcome
 
     def _unknown_model(self) -> InvalidMessage:
-        title = f"no such model; {', '.join(sorted(self._models))} can be asked for"
+        title = f"no such model; {', '.join(sorted(self._lookup.models))} can be asked for"
         return InvalidMessage(404, "unknown_model", title)
 
     # classify: caches first, then one inference over the distinct texts that are still unknown
@@ -248,56 +243,22 @@ class Pipeline:
         for call in calls:
             model = (call.request and call.request.model) or self._active
             asked.setdefault((model, call.fingerprint), []).append(call)
-        for cached, results in self._results(asked):
-            for key, result in results.items():
-                for call in asked.pop(key):
-                    origin = self._origin(call, called_at_ms)
-                    call.row = records.verdict(origin, result, cached, self._kept_text(call))
-                    call.outcome = "verdicts"
-        for call in (call for unanswered in asked.values() for call in unanswered):
-            call.problem = InvalidMessage(503, "cannot_classify", "the model cannot answer now")
-            call.outcome = "transient"
+        wanted = [_wanted(key, calls) for key, calls in asked.items()]
+        for found in self._lookup.classify(wanted):
+            for call in asked[found.key]:
+                call.degraded = found.degraded
+                if found.classification:
+                    self._decide(call, found.classification, found.cached, called_at_ms)
+                else:
+                    call.problem = InvalidMessage(503, "cannot_classify", "the model fails now")
+                    call.outcome = "transient"
 
-    def _results(
-        self, asked: Mapping[CacheKey, Sequence[Call]]
-    ) -> Iterable[tuple[Cached, dict[CacheKey, Classification]]]:
-        cacheable = [
-            key
-            for key, calls in asked.items()
-            if not any(call.request and call.request.skip_cache for call in calls)
-        ]
-        unknown = dict.fromkeys(asked)
-        for depth, cache in enumerate(self._caches):
-            wanted = [key for key in cacheable if key in unknown]
-            if not wanted:
-                break
-            try:
-                found = cache.get_many(wanted, self._rules.cache_deadline_s)
-            except Unavailable as error:
-                for call in (call for key in wanted for call in asked[key]):
-                    call.degraded.append(str(error))
-                continue
-            for key in found:
-                del unknown[key]
-            for nearer in self._caches[:depth]:
-                nearer.put_many(found)
-            yield cache.name, found
-        if unknown:
-            new = self._infer({key: asked[key][0] for key in unknown})
-            for cache in self._caches:
-                cache.put_many(new)
-            yield "no", new
-
-    def _infer(self, unknown: Mapping[CacheKey, Call]) -> dict[CacheKey, Classification]:
-        results: dict[CacheKey, Classification] = {}
-        for model in {model for model, _ in unknown}:
-            keys = [key for key in unknown if key[0] == model]
-            texts = [request.text for key in keys if (request := unknown[key].request)]
-            try:
-                results.update(zip(keys, self._models[model].classify(texts), strict=True))
-            except Unavailable:
-                continue  # answered with 503 by who asked
-        return results
+    def _decide(
+        self, call: Call, classification: Classification, cached: Cached, called_at_ms: int
+    ) -> None:
+        origin = self._origin(call, called_at_ms)
+        call.row = records.verdict(origin, classification, cached, self._kept_text(call))
+        call.outcome = "verdicts"
 
     # record: one transaction for the batch
 
@@ -349,7 +310,7 @@ class Pipeline:
             row,
             total_ms=round(elapsed_ms, 1),
             text=echo.text if echo else None,
-            degraded=call.degraded or None,
+            degraded=call.degraded,
         )
 
     def _rejection(self, call: Call) -> Rejection:
@@ -368,6 +329,12 @@ class Pipeline:
             hint=_HINT.format(topic=topic) if malformed else None,
             retry_after_s=call.retry_after_s and round(call.retry_after_s, 3),
         )
+
+
+def _wanted(key: CacheKey, calls: Sequence[Call]) -> Wanted:
+    """Say what is to be classified for calls that ask the same."""
+    requests = [call.request for call in calls if call.request]
+    return Wanted(key, requests[0].text, any(request.skip_cache for request in requests))
 
 
 def _check_clock(request: Request, called_at_ms: int) -> None:

@@ -49,7 +49,7 @@ class Request(BaseModel):
 
 
 class Identified(BaseModel):
-    """Of a request that is otherwise invalid: the id, so that its sender can match the rejection."""
+    """Of a request that is otherwise invalid: the id, by which its sender knows the rejection."""
 
     model_config = _STRICT
 

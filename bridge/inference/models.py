@@ -37,7 +37,7 @@ class BundleClassifier:
         """
         try:
             scores = self._bundle.scores(texts)
-        except Exception as error:  # ONNX Runtime has no tree of its own
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime has no tree
             raise Unavailable(f"{self.model_version}: {type(error).__name__}") from None
         return [self._classification(row) for row in scores.round(_SCORE_DECIMALS).tolist()]
 

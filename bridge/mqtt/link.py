@@ -10,14 +10,8 @@ from enum import Enum
 import structlog
 
 from bridge.errors import ConfigurationError, ConnectionLost
-from bridge.mqtt.session import (
-    Connected,
-    Event,
-    Refused,
-    Session,
-    Subscribed,
-    Subscription,
-)
+from bridge.mqtt.packets import Refused, Subscription
+from bridge.mqtt.session import Connected, Event, Session, Subscribed
 from bridge.mqtt.transport import Transport
 from bridge.ports import Clock, Delivery
 from bridge.settings import Mqtt

@@ -1,4 +1,4 @@
-"""An MQTT 5 session: packets in and out, windows both ways, acknowledgements in order.
+"""An MQTT 5 session: windows both ways, acknowledgements in order, limits honoured.
 
 No socket, no clock, no thread: bytes go in, deliveries come out, bytes to send pile up. Section
 numbers are those of the MQTT 5.0 specification.
@@ -8,64 +8,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import mqtt5
 
 from bridge.errors import ConnectionLost
+from bridge.mqtt import packets
+from bridge.mqtt.packets import Identity, Outgoing, Refused, Subscription
 from bridge.ports import Delivery
 
 _PUBLISH_OVERHEAD_BYTES = 160
 """More than the fixed header and the properties of an answer take, beside topic and correlation."""
 _CORRELATION_BYTES = 64
-_REFUSED = 0x80
-_UNHEARD = mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker publishes (retained, QoS 1) when the connection breaks."""
-
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """How the session introduces itself (CONNECT, 3.1)."""
-
-    client_id: str
-    username: str | None
-    password: bytes | None
-    keep_alive_s: int
-    session_expiry_interval_s: int
-    receive_maximum: int
-    will: Will
-    maximum_packet_size_bytes: int = 300_000
-
-
-class Subscription(NamedTuple):
-    """A topic filter and what is wanted of it (3.8.3.1)."""
-
-    pattern: str
-    qos: int = 1
-    retained: bool = False
-    """Whether retained messages are sent at the time of the subscription."""
 
 
 class Connected(NamedTuple):
     """The broker took us in (CONNACK, 3.2)."""
 
     session_present: bool
-
-
-class Refused(NamedTuple):
-    """The broker did not take us in."""
-
-    reason: str
-    is_login: bool
-    """Whether user name, password or rights are at fault: waiting would not mend it."""
 
 
 class Subscribed(NamedTuple):
@@ -77,17 +37,6 @@ class Subscribed(NamedTuple):
 
 
 Event = Connected | Refused | Subscribed | Delivery
-
-
-class _Outgoing(NamedTuple):
-    topic: str
-    payload: bytes
-    retain: bool
-    expiry_s: int | None
-    correlation_data: bytes | None
-    traceparent: str | None
-    sequence: int | None
-    """The delivery that this answers."""
 
 
 class Session:
@@ -127,45 +76,17 @@ class Session:
         identity = self._identity
         self._keep_alive_s = identity.keep_alive_s
         self._read_at_s = self._sent_at_s = now_s
-        self._write(
-            mqtt5.ConnectPacket(
-                identity.client_id,
-                username=identity.username,
-                password=identity.password,
-                clean_start=False,
-                keep_alive=identity.keep_alive_s,
-                session_expiry_interval=identity.session_expiry_interval_s,
-                receive_max=identity.receive_maximum,
-                max_packet_size=identity.maximum_packet_size_bytes,
-                will=mqtt5.Will(
-                    identity.will.topic,
-                    payload=identity.will.payload,
-                    qos=mqtt5.QoS.AT_LEAST_ONCE,
-                    retain=True,
-                    payload_format_indicator=1,
-                    content_type="application/json",
-                ),
-            )
-        )
+        self._write(packets.connect(identity))
 
     def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
         """Ask for topics; the answer comes as `Subscribed`."""
         packet_id = self._next_packet_id()
         self._subscribing[packet_id] = [subscription.pattern for subscription in subscriptions]
-        filters = [
-            mqtt5.TopicFilter(
-                subscription.pattern,
-                max_qos=mqtt5.QoS(subscription.qos),
-                retain_as_published=True,
-                retain_handling=mqtt5.RetainHandling(0 if subscription.retained else 2),
-            )
-            for subscription in subscriptions
-        ]
-        self._write(mqtt5.SubscribePacket(packet_id, filters))
+        self._write(packets.subscribe(packet_id, subscriptions))
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish at QoS 1 something that answers nothing."""
-        self._queue.append(_Outgoing(topic, payload, retain, None, None, None, None))
+        self._queue.append(Outgoing(topic, payload, retain))
         self._send_queued()
 
     def tell(self, topic: str, payload: bytes) -> None:
@@ -186,14 +107,13 @@ class Session:
             self.settle(delivery)
             return
         self._queue.append(
-            _Outgoing(
+            Outgoing(
                 topic,
                 payload,
-                False,  # noqa: FBT003 - an answer is never retained
-                self._answer_expiry_s,
-                correlation,
-                delivery.traceparent,
-                delivery.sequence if delivery.packet_id else None,
+                message_expiry_interval_s=self._answer_expiry_s,
+                correlation_data=correlation,
+                traceparent=delivery.traceparent,
+                sequence=delivery.sequence if delivery.packet_id else None,
             )
         )
         self._send_queued()
@@ -258,7 +178,7 @@ class Session:
         view = memoryview(self._partial + data if self._partial else data)
         at = 0
         while at < len(view):
-            packet, size = _read(view[at:])
+            packet, size = packets.read(view[at:])
             if packet is None:
                 break
             at += size
@@ -273,39 +193,27 @@ class Session:
 
     def _on_publish(self, packet: mqtt5.PublishPacket) -> Delivery:
         self._sequence += 1
-        if packet.qos == mqtt5.QoS.AT_LEAST_ONCE:
-            self._unacknowledged.append((self._sequence, packet.packet_id or 0))
-        elif packet.qos == mqtt5.QoS.EXACTLY_ONCE:
-            raise ConnectionLost("the broker sent QoS 2, which was never asked for")
-        return Delivery(
-            packet.topic,
-            packet.payload,
-            int(packet.qos),
-            packet.retain,
-            packet.packet_id,
-            self._read_at_s,
-            self._sequence,
-            packet.message_expiry_interval,
-            packet.correlation_data,
-            _traceparent(packet.user_properties),
-        )
+        delivery = packets.delivery(packet, self._read_at_s, self._sequence)
+        if delivery.packet_id:
+            self._unacknowledged.append((delivery.sequence, delivery.packet_id))
+        return delivery
 
     def _on_puback(self, packet: mqtt5.PubAckPacket) -> None:
         if packet.packet_id not in self._inflight:
             return  # nothing of ours: harmless, and not worth the connection
         sequence = self._inflight.pop(packet.packet_id)
-        if int(packet.reason_code) >= _REFUSED:
+        if int(packet.reason_code) >= packets.REFUSED:
             self.undeliverable += 1
-        elif packet.reason_code == _UNHEARD:
+        elif packet.reason_code == packets.UNHEARD:
             self.unheard += 1
         if sequence is not None:
             self._settle(sequence)
         self._send_queued()
 
     def _on_connack(self, packet: mqtt5.ConnAckPacket) -> Connected | Refused:
-        code = packet.reason_code
-        if code != mqtt5.ConnAckReasonCode.SUCCESS:
-            return Refused(code.name.lower().replace("_", " "), code in _LOGIN)
+        refused = packets.refusal(packet)
+        if refused:
+            return refused
         if packet.server_keep_alive is not None:
             self._keep_alive_s = packet.server_keep_alive
         self._receive_maximum = packet.receive_max
@@ -317,8 +225,8 @@ class Session:
     def _on_suback(self, packet: mqtt5.SubAckPacket) -> Subscribed:
         patterns = self._subscribing.pop(packet.packet_id, [])
         codes = list(zip(patterns, packet.reason_codes, strict=False))
-        granted = tuple(pattern for pattern, code in codes if int(code) < _REFUSED)
-        return Subscribed(granted, tuple(p for p, code in codes if int(code) >= _REFUSED))
+        granted = tuple(pattern for pattern, code in codes if int(code) < packets.REFUSED)
+        return Subscribed(granted, tuple(p for p, code in codes if int(code) >= packets.REFUSED))
 
     def _on_pingresp(self, _packet: mqtt5.PingRespPacket) -> None:
         """Note nothing: that something was read is enough."""
@@ -334,22 +242,7 @@ class Session:
             outgoing = self._queue.popleft()
             packet_id = self._next_packet_id()
             self._inflight[packet_id] = outgoing.sequence
-            self._write(
-                mqtt5.PublishPacket(
-                    outgoing.topic,
-                    outgoing.payload,
-                    qos=mqtt5.QoS.AT_LEAST_ONCE,
-                    retain=outgoing.retain,
-                    packet_id=packet_id,
-                    payload_format_indicator=1,
-                    message_expiry_interval=outgoing.expiry_s,
-                    content_type="application/json",
-                    correlation_data=outgoing.correlation_data,
-                    user_properties=(
-                        [("traceparent", outgoing.traceparent)] if outgoing.traceparent else None
-                    ),
-                )
-            )
+            self._write(packets.publish(packet_id, outgoing))
 
     def _settle(self, sequence: int) -> None:
         """Acknowledge in the order received, as far as everything before is settled (4.6)."""
@@ -382,44 +275,8 @@ class Session:
         self._packet_id = 0
         self._partial = b""
         self._bytes: list[bytes] = []
-        self._queue: deque[_Outgoing] = deque()
+        self._queue: deque[Outgoing] = deque()
         self._inflight: dict[int, int | None] = {}
         self._subscribing: dict[int, list[str]] = {}
         self._unacknowledged: deque[tuple[int, int]] = deque()
         self._settled: set[int] = set()
-
-
-_LOGIN = (
-    mqtt5.ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
-    mqtt5.ConnAckReasonCode.NOT_AUTHORIZED,
-    mqtt5.ConnAckReasonCode.CLIENT_ID_NOT_VALID,
-    mqtt5.ConnAckReasonCode.BANNED,
-    mqtt5.ConnAckReasonCode.BAD_AUTHENTICATION_METHOD,
-)
-
-
-def _traceparent(properties: Sequence[tuple[str, str]]) -> str | None:
-    """Return the trace that the message belongs to (W3C Trace Context, MQTT binding)."""
-    for name, value in properties:
-        if name == "traceparent":
-            return value
-    return None
-
-
-def _read(view: memoryview) -> tuple[mqtt5.Packet | None, int]:
-    """Read one packet, or nothing where it has not arrived whole.
-
-    Raises:
-        ConnectionLost: It is malformed.
-    """
-    try:
-        return mqtt5.read(view)
-    except IndexError:
-        return None, 0
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:
-        # Even pyo3's PanicException, which is no Exception: a topic that is not UTF-8 raises it.
-        raise ConnectionLost(
-            f"the broker sent a malformed packet ({type(error).__name__})"
-        ) from None

@@ -9,17 +9,17 @@ from typing import Any
 import structlog
 
 from bridge import __version__, codec
-from bridge.clerk_process import ClerkProcess
 from bridge.inference.memory_cache import MemoryCache
 from bridge.inference.models import BundleClassifier
-from bridge.meter import Meter
+from bridge.life.clerk_process import ClerkProcess
+from bridge.life.meter import Meter
+from bridge.life.status import Status
 from bridge.mqtt.link import Link
 from bridge.mqtt.session import Session
 from bridge.ports import OUTCOMES, Clock
 from bridge.rate import RateLimit
 from bridge.records import iso
 from bridge.settings import Settings
-from bridge.status import Status
 from bridge.storage.journal import SegmentedJournal
 from bridge.topics import Topics
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from bridge.clerk_process import ClerkProcess
 from bridge.errors import JournalUnavailable
-from bridge.house import House
+from bridge.life.clerk_process import ClerkProcess
+from bridge.life.house import House
 from bridge.mqtt.link import Link
 from bridge.pipeline import Pipeline
 from bridge.ports import Clock, Delivery
@@ -128,7 +128,7 @@ class Loop:
             self._pipeline.process(batch)
         except JournalUnavailable:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged, and answered
             # What nobody foresaw must not take its neighbours with it, nor come back for ever.
             _log.exception("pipeline.failed", messages=len(batch))
             if len(batch) == 1:
