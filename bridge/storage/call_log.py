@@ -66,7 +66,7 @@ class CallLog(Protocol):
             Unavailable: The log cannot be read.
         """
 
-    def hours(self, device: str | None, span: Span) -> dict[int, Counts]:
+    def hours(self, device: str | None, span: Span) -> Mapping[int, Counts]:
         """Count calls by hour since 1970, UTC, in order; hours without calls are left out.
 
         Args:

@@ -68,6 +68,12 @@ class Survey:
     open: Open | None
     """Nothing before the very first call."""
 
+    @property
+    def segments(self) -> list[Segment]:
+        """Return those that hold calls, oldest first."""
+        newest = [self.open.segment] if self.open else []
+        return [*(closed.segment for closed in self.closed), *newest]
+
     def overlapping(self, span: Span) -> list[Closed | Open]:
         """Return what may hold calls in ``span``, by its last call, latest first."""
         closed = sorted(

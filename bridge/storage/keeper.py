@@ -7,10 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from bridge.errors import Unavailable
 from bridge.storage.call_log import END_OF_TIME_MS
-from bridge.storage.catalog import INDEX, Catalog, Closed, Survey
+from bridge.storage.catalog import INDEX, Catalog, Closed
 from bridge.storage.segments import Segment
+
+_log = structlog.get_logger()
 
 EVERY_DEVICE = ""
 """Stands for all devices together in ``hours``; no device can have this id."""
@@ -64,24 +68,60 @@ class Keeping:
         return closed.last_ms < before_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How the journal is after a round of keeping."""
+
+    segments: int
+    bytes: int
+    why: list[str]
+    """What is wrong with it."""
+    is_done: bool
+    """Whether nothing was left to do."""
+
+
 class Keeper:
-    """Does one thing at a time, so that questions do not wait for long.
+    """Does one thing a round, so that questions do not wait for long.
 
     Args:
-        catalog: The segments.
-        keeping: For how long.
+        folder: The journal's.
+        catalog: Its segments.
+        keeping: For how long they are kept.
+        max_bytes: The size from which something is wrong.
     """
 
-    def __init__(self, catalog: Catalog, keeping: Keeping) -> None:
+    def __init__(
+        self, folder: Path, catalog: Catalog, keeping: Keeping, max_bytes: int | None = None
+    ) -> None:
+        self._folder = folder
         self._catalog = catalog
         self._keeping = keeping
+        self._max_bytes = max_bytes
 
-    def expire(self, survey: Survey, now_ms: int) -> list[Segment]:
-        """Unlink the closed segments whose time is over, and return them.
+    def keep(self, now_ms: int) -> Kept:
+        """Unlink what is over, or else index one segment.
 
-        Raises:
-            Unavailable: One could not be unlinked.
+        Args:
+            now_ms: Unix milliseconds.
         """
+        kept: list[Segment] = []
+        why: list[str] = []
+        did_something = False
+        try:
+            did_something = self._expire(now_ms) or self._index_next()
+            kept = self._catalog.survey().segments
+        except Unavailable as error:
+            why.append(str(error))
+        size_bytes = sum(_file_bytes(file) for file in self._folder.glob("calls-*"))
+        if self._max_bytes is not None and size_bytes >= self._max_bytes:
+            why.append(
+                f"the journal takes {size_bytes} bytes: raise BRIDGE_JOURNAL__MAX_BYTES"
+                f" ({self._max_bytes}), or lower BRIDGE_JOURNAL__KEEP_DAYS"
+            )
+        return Kept(len(kept), size_bytes, why, is_done=not did_something)
+
+    def _expire(self, now_ms: int) -> bool:
+        survey = self._catalog.survey()
         opened_ms = survey.open.first_ms if survey.open else END_OF_TIME_MS
         over = [
             closed.segment
@@ -89,26 +129,17 @@ class Keeper:
             if self._keeping.is_over(closed, opened_ms, now_ms)
         ]
         for segment in over:
-            try:
-                segment.unlink()
-            except OSError as error:
-                raise Unavailable(
-                    f"{segment.path.name} cannot be deleted ({error.strerror})"
-                ) from None
-        return over
+            _unlink(segment)
+        return bool(over)
 
-    def index_next(self, survey: Survey) -> Segment | None:
-        """Index the newest closed segment that is not yet, and return it.
-
-        Raises:
-            Unavailable: It could not be indexed, and is as it was.
-        """
-        for closed in reversed(survey.closed):
+    def _index_next(self) -> bool:
+        # The newest first: it is asked about the most.
+        for closed in reversed(self._catalog.survey().closed):
             if not closed.is_indexed:
                 index(closed.segment)
                 self._catalog.forget(closed.segment)
-                return closed.segment
-        return None
+                return True
+        return False
 
 
 def index(segment: Segment) -> None:
@@ -125,11 +156,15 @@ def index(segment: Segment) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
         raise Unavailable(f"{segment.path.name} cannot be indexed: {error}") from None
+    _log.info("clerk.segment_indexed", segment=segment.path.name)
 
 
-def size_bytes(folder: Path) -> int:
-    """Return what the segments in ``folder`` take on disk, with what SQLite keeps beside them."""
-    return sum(_file_bytes(file) for file in folder.glob("calls-*"))
+def _unlink(segment: Segment) -> None:
+    try:
+        segment.unlink()
+    except OSError as error:
+        raise Unavailable(f"{segment.path.name} cannot be deleted ({error.strerror})") from None
+    _log.info("clerk.segment_expired", segment=segment.path.name)
 
 
 def _file_bytes(file: Path) -> int:

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from bridge.storage.call_log import HOUR_MS, Position, Span
 from bridge.topics import is_device_id
 
+TRANSACTION_CHARS = 128
 _ERROR_CHARS = 500
 
 
@@ -31,6 +32,11 @@ class Cursor(BaseModel):
     called_at_ms: Annotated[int, Field(ge=0, lt=1 << 62)]
     number: Annotated[int, Field(ge=0, lt=1 << 62)]
     total: Annotated[int, Field(ge=0)]
+
+    @classmethod
+    def after(cls, position: Position, total: int) -> Self:
+        """Return the cursor of the page after ``position``."""
+        return cls(called_at_ms=position.called_at_ms, number=position.number, total=total)
 
     def __str__(self) -> str:
         """Return it as clients carry it along: opaque."""
@@ -79,7 +85,7 @@ class _Question(BaseModel):
     # An unknown field is refused: a misspelled filter must not answer another question.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    transaction: Annotated[str, Field(max_length=128)] | None = None
+    transaction: Annotated[str, Field(max_length=TRANSACTION_CHARS)] | None = None
     from_ms: Annotated[Moment | None, Field(alias="from")] = None
     to_ms: Annotated[Moment | None, Field(alias="to")] = None
 

@@ -23,12 +23,12 @@ _CALLS = """
 INSERT INTO main.calls
 SELECT device, called_at_ms, number FROM open.calls WHERE number > ? AND number <= ?
 """
-_HOURS = f"""
+_HOURS = """
 INSERT INTO main.hours
-SELECT {{device}}, called_at_ms / 3600000, coalesce(label, outcome), count(*)
+SELECT {device}, called_at_ms / 3600000, coalesce(label, outcome), count(*)
 FROM open.calls WHERE number > ? AND number <= ? GROUP BY 1, 2, 3
 ON CONFLICT DO UPDATE SET calls = calls + excluded.calls
-"""  # noqa: S608 - names
+"""
 _ADD = (
     _CALLS,
     _HOURS.format(device="device"),

@@ -1,0 +1,150 @@
+"""Answers to questions about the call log: one request, one page of JSON under 200 KB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import structlog
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from bridge.errors import Unavailable
+from bridge.records import iso
+from bridge.storage.call_log import HOUR_MS, Call, CallLog, Counts
+from bridge.storage.questions import (
+    TRANSACTION_CHARS,
+    CallsQuestion,
+    Cursor,
+    StatsQuestion,
+    explain,
+)
+
+QUESTION_BYTES = 16_384
+"""A longer question is none."""
+
+_PAGE_BYTES = 195_000  # with what stands around it, under 200 KB
+_TEXT_CHARS = 10_000  # escaped, at most 60 KB: any call fits on a page
+
+_log = structlog.get_logger()
+
+_Entry = dict[str, Any]
+T = TypeVar("T")
+
+
+class Answers:
+    """Answers questions, a wrong one with what would be right.
+
+    Args:
+        log: Who knows.
+        instance: Which bridge answers.
+    """
+
+    def __init__(self, log: CallLog, instance: str) -> None:
+        self._log = log
+        self._instance = instance
+        self._verbs: dict[str, Callable[[_Entry], _Entry]] = {
+            "calls": lambda asked: self._calls(CallsQuestion.model_validate(asked)),
+            "stats": lambda asked: self._stats(StatsQuestion.model_validate(asked)),
+        }
+
+    def to(self, verb: str, payload: bytes) -> bytes:
+        """Return the answer to one question, as JSON of less than 200 KB."""
+        asked = _read(payload)
+        answer = self._answer(verb, asked)
+        transaction = _transaction(asked)
+        return to_json({"instance": self._instance, **answer, "transaction": transaction})
+
+    def _answer(self, verb: str, asked: _Entry | None) -> _Entry:
+        if asked is None:
+            return _error(f"a question is a JSON object of at most {QUESTION_BYTES} bytes")
+        if verb not in self._verbs:
+            return _error(f"no such verb; there are: {', '.join(self._verbs)}")
+        try:
+            return {"status": "ok", "data": self._verbs[verb](asked)}
+        except ValidationError as error:
+            return _error(explain(error))
+        except Unavailable as error:
+            return _error(str(error))
+        except Exception:  # noqa: BLE001 - a bug: told to who asks, shown to who runs the bridge
+            _log.error("clerk.question_failed", verb=verb, exc_info=True)
+            return _error("the bridge failed at this question; its log says where")
+
+    def _calls(self, asked: CallsQuestion) -> _Entry:
+        cursor = asked.cursor
+        total = cursor.total if cursor else self._log.count(asked.device, asked.span)
+        before = cursor.position if cursor else None
+        found = self._log.calls(asked.device, asked.span, before=before, limit=asked.limit + 1)
+        page, is_last = _fill(found, _call, asked.limit)
+        last = page[-1][0] if page else None
+        following = None if is_last or last is None else str(Cursor.after(last.position, total))
+        return {"calls": [entry for _, entry in page], "next": following, "total": total}
+
+    def _stats(self, asked: StatsQuestion) -> _Entry:
+        found = self._log.hours(asked.device, asked.span).items()
+        page, is_last = _fill(found, _hour, len(found))
+        following = None if is_last else _hour_name(page[-1][0][0] + 1)
+        return {"hours": [entry for _, entry in page], "next": following}
+
+
+def _fill(
+    found: Iterable[T], write: Callable[[T], _Entry], limit: int
+) -> tuple[list[tuple[T, _Entry]], bool]:
+    """Return what goes on a page, and whether that is all that was found."""
+    page: list[tuple[T, _Entry]] = []
+    left = _PAGE_BYTES
+    for item in found:
+        entry = write(item)
+        left -= len(to_json(entry)) + 1
+        if left < 0 or len(page) == limit:
+            return page, False
+        page.append((item, entry))
+    return page, True
+
+
+def _call(call: Call) -> _Entry:
+    entry = {
+        "id": call.message_id,
+        "called_at": iso(call.position.called_at_ms),
+        "outcome": call.outcome,
+        "label": call.label,
+        "score": call.score,
+        "model": call.model,
+        "cached": call.cached,
+        "text": call.text,
+    }
+    if call.text and len(call.text) > _TEXT_CHARS:
+        return {**entry, "text": call.text[:_TEXT_CHARS], "truncated": True}
+    return entry
+
+
+def _hour(counted: tuple[int, Counts]) -> _Entry:
+    hour, counts = counted
+    return {"hour": _hour_name(hour), "counts": counts}
+
+
+def _hour_name(hour: int) -> str:
+    return datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC).strftime("%Y-%m-%dT%HZ")
+
+
+def _error(reason: str) -> _Entry:
+    return {"status": "error", "error": reason}
+
+
+def _read(payload: bytes) -> _Entry | None:
+    if len(payload) > QUESTION_BYTES:
+        return None
+    try:
+        asked = from_json(payload)
+    except ValueError:
+        return None
+    return asked if isinstance(asked, dict) else None
+
+
+def _transaction(asked: _Entry | None) -> str | None:
+    """Return the transaction that a wrong question, too, can be recognised by."""
+    transaction = asked.get("transaction") if asked else None
+    if isinstance(transaction, str) and len(transaction) <= TRANSACTION_CHARS:
+        return transaction
+    return None
