@@ -92,7 +92,7 @@ class Demo:
     def _broker(self) -> None:
         program = kids.mosquitto()
         config = kids.mosquitto_config(self._folder, self._port)
-        with waiting("starting the broker"):
+        with waiting("starting the broker", out):
             self._children.start("broker", [program, "-c", str(config)], kids.environment())
             self._children.wait_until(
                 "broker", lambda: kids.listens(self._port), within_s=_BROKER_WITHIN_S
@@ -112,7 +112,7 @@ class Demo:
         )
         since_s = time.monotonic()
         mqtt = Mqtt(port=self._port)
-        with waiting("starting the bridge"), Door(mqtt, Account()) as door:
+        with waiting("starting the bridge", out), Door(mqtt, Account()) as door:
             instances = Instances(door, Topics(_ROOT))
             self._children.start("bridge", kids.python("bridge", "run"), environment)
             self._children.wait_until(
@@ -127,18 +127,20 @@ class Demo:
             "devices": _DEVICES,
             "messages": _MESSAGES,
             "rate": _RATE,
-            "repeats": 0.05,
             "show": _SHOWN,
         }
         options = [str(part) for name, value in arguments.items() for part in (f"--{name}", value)]
         simulator = self._children.start(
-            "devices",
+            "simulator",
             kids.python("edge_simulator", *options, "--json"),
             kids.environment(),
             piped=True,
         )
-        _done("devices", f"{_DEVICES} of them send {_MESSAGES} texts; the first answers:\n")
-        _judge(*_listen(simulator))
+        _done("devices", f"{_DEVICES} of them send {_MESSAGES} texts; the first verdicts:\n")
+        out.print("    [dim]device  label   spam  text[/]")
+        summary, told = _listen(simulator)
+        self._children.end("simulator")
+        _judge(summary, told)
 
     def _stay(self) -> None:
         ask = f"BRIDGE_MQTT__PORT={self._port} {_program()} ask 'See you at lunch?'"
@@ -165,7 +167,7 @@ def _listen(simulator: "subprocess.Popen[str]") -> tuple[str, list[str]]:
     told: list[str] = []
     reader = threading.Thread(target=_show, args=(simulator, told), daemon=True)
     reader.start()
-    with waiting("the devices are talking"):
+    with waiting("the devices are talking", out):
         summary = simulator.stdout.read() if simulator.stdout else ""
         simulator.wait()
         reader.join()
@@ -227,10 +229,10 @@ def _done(what: str, how: str) -> None:
 
 
 def _program() -> str:
-    """Return what to type for ``bridge`` here."""
-    if shutil.which("bridge"):
-        return "bridge"
-    return os.path.relpath(Path(sys.executable).parent / "bridge")
+    """Return what to type for ``bridge`` here: Debian has another one, for Ethernet."""
+    ours = Path(sys.executable).parent / "bridge"
+    found = shutil.which("bridge")
+    return "bridge" if found and Path(found).samefile(ours) else os.path.relpath(ours)
 
 
 def _version(program: str) -> str:

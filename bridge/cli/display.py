@@ -77,11 +77,16 @@ def rejection(record: Mapping[str, object]) -> Text:
     )
     errors = record.get("errors")
     for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, Mapping) and field(error, "msg") not in field(record, "title"):
-            line.append(f"; {field(error, 'msg')}")
+        if isinstance(error, Mapping):
+            line.append(f"; {_place(error)}{field(error, 'msg')}")
     if record.get("hint"):
         line.append(f"  {field(record, 'hint')}", style="dim")
     return line
+
+
+def _place(error: Mapping[str, object]) -> str:
+    loc = error.get("loc")
+    return escape(".".join(map(str, loc))) + ": " if isinstance(loc, list) and loc else ""
 
 
 def state(name: str, record: Mapping[str, object]) -> Text:
@@ -96,9 +101,9 @@ def state(name: str, record: Mapping[str, object]) -> Text:
     return line
 
 
-def waiting(what: str) -> Status:
+def waiting(what: str, console: Console = err) -> Status:
     """Show that something is being waited for, while the context lasts; nothing in a pipe."""
-    return err.status(f"[dim]{what} …[/]", spinner="dots")
+    return console.status(f"[dim]{what} …[/]", spinner="dots")
 
 
 def print_json(record: object) -> None:

@@ -114,6 +114,11 @@ class Questions:
         transaction = new_id()
         payload = json.dumps({"transaction": transaction, **question})
         code = self._door.wait(self._door.publish(self._topics.request(verb), payload))
+        there = self.instances.answering
+        if code == NO_MATCHING_SUBSCRIBERS and there:
+            raise Unavailable(
+                f"{', '.join(there)}: no clerk is listening yet; try again in a moment"
+            )
         check_puback(code, self._topics.root)
         return transaction
 

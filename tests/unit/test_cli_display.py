@@ -56,7 +56,7 @@ def test_a_rejection_is_one_line_with_its_errors_and_hint():
         }
     ).plain
     assert line == (
-        r"422 invalid_payload  request is invalid; text\x1b is missing  mosquitto_pub -q 1"
+        r"422 invalid_payload  request is invalid; text: text\x1b is missing  mosquitto_pub -q 1"
     )
 
 
