@@ -51,18 +51,23 @@ def start(options: Options, count: int | None) -> int:
     """Start the nodes that do not run yet, one after the other, and print the contact points."""
     nodes = [Node(number, options) for number in _NODES[: count or 1]]
     java, jars = prepare()
-    for node in nodes:
-        if node.pid is None:
-            if node.is_ready():
-                raise CannotRun(
-                    f"another server answers on {node.address}:{options.port}; choose a --port"
-                )
-            sys.stderr.write(f"Starting Cassandra {version()} on {node.address}\n")
-            node.start(java, jars)
-        # The next one joins a ring that has settled.
-        node.wait_until_ready(_READY_WITHIN_S)
+    for peers, node in enumerate(nodes):
+        _start(node, java, jars)
+        for member in nodes[: peers + 1]:  # the next one joins a ring that has settled
+            member.wait_until_ready(peers, _READY_WITHIN_S)
     sys.stdout.write(",".join(node.address for node in nodes) + f":{options.port}\n")
     return 0
+
+
+def _start(node: Node, java: Path, jars: Path) -> None:
+    if node.pid is not None:
+        return
+    if node.is_ready():
+        raise CannotRun(
+            f"another server answers on {node.address}:{node.options.port}; choose a --port"
+        )
+    sys.stderr.write(f"Starting Cassandra {version()} on {node.address}\n")
+    node.start(java, jars)
 
 
 def stop(options: Options, _count: int | None) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -13,17 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cql import Connection, Refused
 from runtime import HERE, CannotRun
 
 _POLL_S: Final = 0.1
 _STOP_WITHIN_S: Final = 30.0
 _LOG_LINES_SHOWN: Final = 15
-
-# CQL binary protocol v4, sections 2 and 4.1.3: OPTIONS asks what the server speaks, without login.
-_OPTIONS: Final = bytes((4, 0, 0, 0, 5, 0, 0, 0, 0))
-_SUPPORTED: Final = 6
-_OPCODE_AT: Final = 4
-_HEADER_BYTES: Final = 9
 
 _OPENED: Final = {
     "java.base": (
@@ -133,14 +127,14 @@ class Node:
             )
         self._pid_file.write_text(str(process.pid), "ascii")
 
-    def wait_until_ready(self, deadline_s: float) -> None:
-        """Return when clients get an answer.
+    def wait_until_ready(self, peers: int, deadline_s: float) -> None:
+        """Return when it answers clients and knows ``peers`` other nodes.
 
         Raises:
             CannotRun: The process has ended, or the deadline has passed; with the log's last lines.
         """
         until = time.monotonic() + deadline_s
-        while not self.is_ready():
+        while not (self.is_ready() and self.knows(peers)):
             if self.pid is None:
                 raise CannotRun(f"node {self.number} has ended:\n{self._last_words()}")
             if time.monotonic() > until:
@@ -152,12 +146,20 @@ class Node:
     def is_ready(self) -> bool:
         """Say whether it answers a client."""
         try:
-            with socket.create_connection((self.address, self.options.port), timeout=2) as client:
-                client.sendall(_OPTIONS)
-                header = client.recv(_HEADER_BYTES, socket.MSG_WAITALL)
+            with Connection(self.address, self.options.port) as connection:
+                return connection.speaks()
         except OSError:
             return False
-        return len(header) == _HEADER_BYTES and header[_OPCODE_AT] == _SUPPORTED
+
+    def knows(self, peers: int) -> bool:
+        """Say whether it knows so many other nodes, as a driver would learn of them from it."""
+        try:
+            with Connection(self.address, self.options.port) as connection:
+                return connection.peers() >= peers
+        except OSError:
+            return False
+        except Refused:
+            return True  # someone has changed the password: this cannot be asked any more
 
     def stop(self) -> None:
         """End the process, gently if it lets us, and return when it has gone."""

@@ -28,7 +28,7 @@ _JAVA_PACKAGES: Final = (
 _MAVEN_PACKAGES: Final = ("--apt", "maven", "--dnf", "maven", "--apk", "maven", "--brew", "maven")
 
 
-class CannotRun(Exception):  # noqa: N818 - it reads as what it says, like the bridge's own
+class CannotRun(Exception):
     """The server cannot run here; the message is for the person who asked."""
 
 
