@@ -94,14 +94,7 @@ class Node:
             pid = int(self._pid_file.read_text("ascii"))
         except (OSError, ValueError):
             return None
-        told = subprocess.run(
-            ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        is_zombie = told.stdout.startswith("Z")
-        return pid if self._storage_flag in told.stdout.split() and not is_zombie else None
+        return pid if self._storage_flag in _words_of(pid) else None
 
     @property
     def last_port(self) -> int | None:
@@ -250,6 +243,19 @@ def _module_flags(flag: str, packages: dict[str, tuple[str, ...]]) -> list[str]:
         for name in names
         for word in (flag, f"{module}/{name}=ALL-UNNAMED")
     ]
+
+
+def _words_of(pid: int) -> list[str]:
+    """Return the command line of a process; nothing where it has ended."""
+    if Path("/proc/self").exists():  # Linux, where a small machine may have no `ps`
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text("utf-8").split("\0")
+        except OSError:
+            return []
+    told = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return told.stdout.split()
 
 
 def _end(node: Node, pid: int) -> None:
