@@ -109,7 +109,7 @@ class Node:
         """Start the process and return at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._configuration_file.write_text(json.dumps(self._configuration(), indent=2), "utf-8")
-        with self.log.open("ab") as log:
+        with self.log.open("wb") as log:
             process = subprocess.Popen(
                 self._command(java, jars),
                 cwd=self.folder,
@@ -119,6 +119,8 @@ class Node:
                 start_new_session=True,  # Ctrl-C in the terminal is not meant for it
             )
         self._pid_file.write_text(str(process.pid), "ascii")
+        while self.pid is None and process.poll() is None:  # a new process has no name at first
+            time.sleep(_POLL_S)
 
     def wait_until_ready(self, peers: int, deadline_s: float) -> None:
         """Return when it answers clients and knows ``peers`` other nodes.
