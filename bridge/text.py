@@ -10,6 +10,7 @@ Pure: no I/O, no clock, no state but a bounded cache of single characters.
 
 import html
 import re
+import string
 import unicodedata
 from typing import Final
 
@@ -44,10 +45,10 @@ _MOJIBAKE: Final = {
 
 # Look-alikes that Unicode does not decompose; variants of Latin letters are found by name instead.
 _LOOK_ALIKES: Final = (
-    ("АВЕКМНОРСТУХІЈЅҮԌԚԜ", "ABEKMHOPCTYXIJSYGQW"),  # noqa: RUF001  Cyrillic
-    ("аеорсухіјѕԁһԛԝүвкмнтпгѵ", "aeopcyxijsdhqwybkmhtnrv"),  # noqa: RUF001
+    ("АВЕКМНОРСТУХІЈЅҮԌԚԜ", "ABEKMHOPCTYXIJSYGQW"),
+    ("аеорсухіјѕԁһԛԝүвкмнтпгѵ", "aeopcyxijsdhqwybkmhtnrv"),
     ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"),  # noqa: RUF001  Greek
-    ("αβγεικνορτυχωη", "abyeikvoptuxwn"),  # noqa: RUF001
+    ("αβγεικνορτυχωη", "abyeikvoptuxwn"),
     ("ՕօսհոցᎪᏴᏟᎠᎬᎻᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃ", "OouhngABCDEHJKLMPRSTVWZ"),  # noqa: RUF001  Armenian, Cherokee
 )
 _CONFUSABLES: Final = {
@@ -90,7 +91,7 @@ _LEET_SHAPE: Final = bytes(
     97 if chr(code).isascii() and chr(code).isalpha() else 49 if chr(code) in "013457$@!|" else 32
     for code in range(256)
 )
-_DIGIT_SHAPE: Final = bytes(48 if 48 <= code < 58 else 32 for code in range(256))
+_DIGIT_SHAPE: Final = bytes(48 if chr(code) in string.digits else 32 for code in range(256))
 
 
 def canonicalise(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Train, compare and ship spam models: ``python -m training --help``. Serving imports none of it."""
+"""Train, compare and ship models: ``python -m training --help``. Serving imports none of it."""

@@ -69,9 +69,8 @@ def evaluate(
     config: Annotated[
         list[str] | None, typer.Option("--config", help="Again for more; all if not given.")
     ] = None,
-    runs: Annotated[
-        int | None, typer.Option(help="Train at most so many folds now; the rest another time.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Train this seed alone.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Train this fold alone, 0 to 4.")] = None,
 ) -> None:
     """Train on four folds, judge on the fifth, for every fold and seed; write the report.
 
@@ -81,14 +80,13 @@ def evaluate(
 
     names = config or sorted(path.stem for path in configs.CONFIGS.glob("*.toml"))
     studies = [protocol.study(configs.load(name)) for name in names]
-    to_do = list(protocol.missing(studies))
     with _progress() as progress:
-        for study, part in to_do[:runs]:
-            label = f"{protocol.config_name(study.config)} seed {part.seed} fold {part.fold}"
-            study.run(part, _task(progress, label))
-    left = len(to_do) - min(len(to_do), len(to_do) if runs is None else runs)
-    if left:
-        console.print(f"{left} runs left: the same command goes on, and writes the report")
+        for study, part in list(protocol.missing(studies)):
+            if seed in {None, part.seed} and fold in {None, part.fold}:
+                label = f"{protocol.config_name(study.config)} seed {part.seed} fold {part.fold}"
+                study.run(part, _task(progress, label))
+    if left := len(list(protocol.missing(studies))):
+        console.print(f"{left} runs left: `make evaluate` goes on with them and writes the report")
         return
     console.print(f"report: {report.write(studies)}")
 
@@ -96,7 +94,9 @@ def evaluate(
 def _hashed(name: str) -> configs.HashedConfig:
     config = configs.load(name)
     if not isinstance(config, configs.HashedConfig):
-        raise TrainingError(f"{name} is a baseline to compare with; only hashed networks are shipped")
+        raise TrainingError(
+            f"{name} is a baseline to compare with; only hashed networks are shipped"
+        )
     return config
 
 

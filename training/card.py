@@ -5,7 +5,7 @@ from training.config import HashedConfig
 _CARD = """# {name}@{version}
 
 A bidirectional LSTM that tells spam from ham in short English messages (SMS, comments). It reads
-hashed characters, character n-grams and words, so no token is out of its vocabulary.
+hashed words, pairs of words and parts of words, so no token is out of its vocabulary.
 
 ## Data
 {data}
@@ -24,7 +24,7 @@ seen). A text is called spam when its score reaches the threshold in `bundle.jso
 - Comments under videos that it has not seen, and one-time codes of unusual form.
 - Deliberate misspelling with asterisks (`fr*e`) and typing errors. Look-alike letters, entities,
   zero-width characters, spaced words and common leet are undone before the network reads them.
-- Of a text of more than 320 characters it reads the first 208 and the last 111.
+- Of a text of more than 96 words and signs it reads the first 64 and the last 32.
 
 It must not decide alone about people, accounts or access, and its labels hold errors: about half of
 a good model's confident mistakes on this set are mistakes of the labels.
@@ -34,8 +34,8 @@ a good model's confident mistakes on this set are mistakes of the labels.
 """
 
 _DATA = (
-    "The UCI SMS Spam Collection and the YouTube Spam Collection (both CC BY 4.0), as merged by the\n"
-    '"AI as an API" workshop (Apache-2.0): 6,810 distinct texts'
+    "The UCI SMS Spam Collection and the YouTube Spam Collection (both CC BY 4.0), as merged by\n"
+    'the "AI as an API" workshop (Apache-2.0): 6,810 distinct texts'
 )
 _SYNTHETIC = (
     "; and 900 transactional messages\nwritten for this project, so that codes and receipts do not"

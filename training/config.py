@@ -33,8 +33,16 @@ class HashedTraining(_Frozen):
     learning_rate: float
     weight_decay: float
     label_smoothing: float
-    dropped_ngrams: float
+    hidden: float
     held_out: float
+
+
+class HashedAugmentation(_Frozen):
+    """Shares of the rows that are written another way each epoch."""
+
+    case: float
+    words: float
+    typos: float
 
 
 class WorkshopNetwork(_Frozen):
@@ -68,6 +76,7 @@ class HashedConfig(_Config):
     kind: Literal["hashed"]
     network: HashedNetwork
     training: HashedTraining
+    augmentation: HashedAugmentation
 
 
 class WorkshopConfig(_Config):

@@ -101,7 +101,7 @@ def labelled(path: Path) -> Texts:
     return Texts(tuple(texts), np.array(labels, np.int8), np.array(sources), groups, folds)
 
 
-_MEND: Final = f"restore it with `git checkout -- training/data`"
+_MEND: Final = "restore it with `git checkout -- training/data`"
 
 
 def _integers(path: Path, columns: tuple[str, ...]) -> NDArray[np.int64]:

@@ -36,7 +36,9 @@ _GOLDEN_TEXTS: Final = (
 )
 
 
-def export(config: HashedConfig, model: HashedModel, metrics: dict[str, float], directory: Path) -> None:
+def export(
+    config: HashedConfig, model: HashedModel, metrics: dict[str, float], directory: Path
+) -> None:
     """Write the bundle and check it the way serving will.
 
     Args:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bridge.inference.encode import FEATURES, Encoded, encode, pad
 from bridge.text import canonicalise
 from training import network
+from training.augment import Augmentation
 from training.calibration import Platt, fit_platt
 from training.config import HashedConfig
 from training.data import Texts
@@ -43,18 +44,17 @@ class HashedModel:
 
 
 def fit(config: HashedConfig, texts: Texts, seed: int, advance: Advance) -> HashedModel:
-    """Train once for the calibration, on nine tenths of the groups, and once on everything.
+    """Train on nine tenths of the groups; the last tenth is for the calibration.
 
     Args:
         config: Sizes and schedule.
         texts: The training rows.
-        seed: Fixes the start, the batches and what is dropped.
+        seed: Fixes the split, the start, the batches and what is drawn.
         advance: Told how far the work is.
     """
     kept, held_out = hold_out(texts, config.training.held_out, seed)
-    rehearsal = _train(config, kept, seed, lambda share: advance(share / 2))
-    calibration = fit_platt(_logits(rehearsal, _encode(held_out.texts)), held_out.labels)
-    model = _train(config, texts, seed, lambda share: advance((1 + share) / 2))
+    model = _train(config, kept, seed, advance)
+    calibration = fit_platt(_logits(model, _encode(held_out.texts)), held_out.labels)
     return HashedModel(model, calibration)
 
 
@@ -63,16 +63,18 @@ def _train(config: HashedConfig, texts: Texts, seed: int, advance: Advance) -> k
     keras.utils.set_random_seed(seed)
     chance = np.random.default_rng(seed)
     settings = config.training
-    encoded = _encode(texts.texts)
+    plain = [canonicalise(text) for text in texts.texts]
     targets = _smooth(texts.labels, settings.label_smoothing)
-    batches_per_epoch = len(_shuffled(encoded.lengths, settings.batch, chance))
+    augmentation = Augmentation(**config.augmentation.model_dump())
+    batches_per_epoch = -(-len(texts) // settings.batch)
     model = network.hashed(config.network)
     optimizer = _optimizer(config, settings.epochs * batches_per_epoch)
     step = _step(model, optimizer)
     for epoch in range(settings.epochs):
+        encoded = encode(augmentation.apply(plain, chance))
         for done, rows in enumerate(_shuffled(encoded.lengths, settings.batch, chance)):
             ids, steps = pad(encoded, rows)
-            _hide_ngrams(ids, settings.dropped_ngrams, chance)
+            _hide(ids, settings.hidden, chance)
             step(ids.transpose(1, 0, 2), steps, targets[rows])
             advance((epoch + done / batches_per_epoch) / settings.epochs)
     optimizer.finalize_variable_values(model.trainable_variables)
@@ -135,9 +137,9 @@ def _shuffled(
     return [batches[place] for place in chance.permutation(len(batches))]
 
 
-def _hide_ngrams(ids: NDArray[np.int32], share: float, chance: np.random.Generator) -> None:
-    """Hide some hashed features (0 is "nothing here"): what is rare must not be learnt by heart."""
-    ids[1:] *= chance.random(ids[1:].shape, np.float32) >= share
+def _hide(ids: NDArray[np.int32], share: float, chance: np.random.Generator) -> None:
+    """Hide some features (0 is "nothing here"): what is rare must not be learnt by heart."""
+    ids[1:] *= chance.random(ids[1:].shape, np.float32) >= share  # words always stay
 
 
 def _round_tables(model: keras.Model) -> None:

@@ -1,10 +1,16 @@
 """The two networks, in Keras."""
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from bridge.inference.encode import FEATURES, SHAPES, TABLE_BITS
 from training.config import HashedNetwork, WorkshopNetwork
+
+# One thread and deterministic kernels: the same seed gives the same weights on the same machine.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+tf.config.experimental.enable_op_determinism()
 
 
 @keras.saving.register_keras_serializable("training")
@@ -19,6 +25,11 @@ class StepMask(layers.Layer):
 @keras.saving.register_keras_serializable("training")
 class MaskedPooling(layers.Layer):
     """Pool a sequence by its maximum and by attention: (n, time, d) to (n, 2 d)."""
+
+    supports_masking = True
+
+    def compute_mask(self, *_: object) -> None:
+        """Say that no mask goes on: time is gone."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         """Make the vector that rates a step."""

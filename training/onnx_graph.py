@@ -37,10 +37,11 @@ def build(weights: Weights) -> onnx.ModelProto:
     """Write the network down.
 
     Args:
-        weights: Keras' arrays by ``layer/weight``, the LSTM's as ``forward/kernel`` and so on.
+        weights: Keras' arrays by ``layer/weight``, those of the LSTM as ``forward/kernel``, …
 
     Returns:
-        A checked model from ``ids`` (6, n, tokens) int32 and ``steps`` (n,) int32 to ``logit`` (n,).
+        A checked model from ``ids`` (6, n, tokens) int32 and ``steps`` (n,) int32 to ``logit``
+        (n,) float32.
     """
     graph = _Graph()
     pooled = _pool(graph, weights, _read(graph, weights, _embed(graph, weights)))
@@ -50,7 +51,9 @@ def build(weights: Weights) -> onnx.ModelProto:
             graph.nodes,
             "spam",
             [
-                helper.make_tensor_value_info("ids", TensorProto.INT32, [len(FEATURES), "n", "tokens"]),
+                helper.make_tensor_value_info(
+                    "ids", TensorProto.INT32, [len(FEATURES), "n", "tokens"]
+                ),
                 helper.make_tensor_value_info("steps", TensorProto.INT32, ["n"]),
             ],
             [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n"])],
@@ -73,7 +76,9 @@ def _embed(graph: _Graph, weights: Weights) -> str:
     total = ""
     for place, name in enumerate(FEATURES):
         table = _table(graph, name, weights[f"{name}/embeddings"])
-        ids = graph.add("Gather", ["ids.by.time", _scalar(graph, f"{name}.place", place)], f"{name}.ids")
+        ids = graph.add(
+            "Gather", ["ids.by.time", _scalar(graph, f"{name}.place", place)], f"{name}.ids"
+        )
         rows = graph.add("Gather", [table, ids], f"{name}.rows")
         total = graph.add("Add", [total, rows], f"{name}.sum") if total else rows
     return total

@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from training.metrics import reliability
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  the backend comes first
+from matplotlib import pyplot as plt
 
 
 def write(labels: NDArray[np.int8], pooled: list[NDArray[np.float64]], path: Path) -> None:

@@ -25,9 +25,7 @@ def write(studies: list[Study], directory: Path = REPORTS) -> Path:
         The Markdown file.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    sections = [_OPENING, _comparison(studies)]
-    for study in studies:
-        sections.append(_section(study, directory))
+    sections = [_OPENING, _comparison(studies), *(_section(each, directory) for each in studies)]
     path = directory / "README.md"
     path.write_text("\n".join(sections), "utf-8")
     return path

@@ -68,7 +68,7 @@ def split(text: str) -> list[str]:
 
 
 def encode(texts: tuple[str, ...], numbers: dict[str, int], length: int) -> NDArray[np.int32]:
-    """Write known words as numbers, (n, length), the text at the end; unknown words are left out."""
+    """Write known words as numbers, (n, length), at the row's end; unknown words are left out."""
     sequences = np.zeros((len(texts), length), np.int32)
     for row, text in enumerate(texts):
         known = [numbers[word] for word in split(text) if word in numbers][-length:]

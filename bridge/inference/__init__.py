@@ -1,0 +1,1 @@
+"""Models: verified, loaded, asked; and the first level of the verdict cache."""

@@ -142,7 +142,12 @@ def _check_golden(bundle: Bundle, content: bytes) -> None:
         raise BadBundle(f"golden.json of {bundle.model_version} is malformed") from None
     if not golden:
         raise BadBundle(f"golden.json of {bundle.model_version} holds no example")
+    if any(len(example.scores) != len(bundle.labels) for example in golden):
+        raise BadBundle(f"golden.json of {bundle.model_version} has other labels")
     expected = np.array([example.scores for example in golden])
-    answered = bundle.scores([example.text for example in golden])
+    try:
+        answered = bundle.scores([example.text for example in golden])
+    except Exception as error:  # ONNX Runtime's errors share no base but this
+        raise BadBundle(f"{bundle.model_version} cannot run: {type(error).__name__}") from error
     if answered.shape != expected.shape or np.abs(answered - expected).max() > TOLERANCE:
         raise BadBundle(f"{bundle.model_version} does not answer what its golden.json says")

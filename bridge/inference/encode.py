@@ -9,6 +9,7 @@ for a whole batch at once; its top bits index a table of the network, 0 meaning 
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -122,9 +123,9 @@ def _class(code: int) -> int:
 
 
 _CLASSES: Final = np.array([_class(code) for code in range(256)], np.uint8)
-_LOWER: Final = np.array([97 <= code <= 122 for code in range(256)], np.int32)
-_UPPER: Final = np.array([65 <= code <= 90 for code in range(256)], np.int32)
-_DIGIT: Final = np.array([48 <= code <= 57 for code in range(256)], np.int32)
+_LOWER: Final = np.isin(np.arange(256), list(string.ascii_lowercase.encode())).astype(np.int32)
+_UPPER: Final = np.isin(np.arange(256), list(string.ascii_uppercase.encode())).astype(np.int32)
+_DIGIT: Final = np.isin(np.arange(256), list(string.digits.encode())).astype(np.int32)
 # One sum over a run counts all three; a run is shorter than 1,024 bytes.
 _CASES: Final = _LOWER + (_UPPER << 10) + (_DIGIT << 20)
 
@@ -193,12 +194,14 @@ def _features(flat: NDArray[np.uint8], runs: _Runs, last: NDArray[np.bool_]) -> 
 
 def _trigrams(flat: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.uint32]:
     numbers = [_SCRAMBLED[flat[starts + place]] * _POWERS[place] for place in range(3)]
-    return numbers[0] + numbers[1] + numbers[2]
+    total: NDArray[np.uint32] = numbers[0] + numbers[1] + numbers[2]
+    return total
 
 
 def _index(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Take the top bits of scrambled hashes as rows of a table, 0 being kept for "nothing"."""
-    return np.maximum((hashes * _MIX) >> np.uint32(32 - TABLE_BITS), np.uint32(1))
+    rows: NDArray[np.uint32] = (hashes * _MIX) >> np.uint32(32 - TABLE_BITS)
+    return np.maximum(rows, np.uint32(1))
 
 
 def _shapes(flat: NDArray[np.uint8], runs: _Runs) -> NDArray[np.int64]:

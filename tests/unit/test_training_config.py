@@ -1,0 +1,53 @@
+"""Configurations of training, and what augmentation does."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from training import config
+from training.augment import Augmentation
+from training.errors import TrainingError
+
+
+def test_the_baseline_is_the_workshop_as_it_was_taught() -> None:
+    """280 words, length 300, Embedding 128, SpatialDropout 0.4, LSTM 196, 3 epochs."""
+    baseline = config.load("workshop")
+    assert baseline.network.model_dump() == {
+        "words": 280, "length": 300, "width": 128, "spatial_dropout": 0.4, "lstm": 196,
+    }  # fmt: skip
+    assert baseline.training.epochs == 3
+
+
+def test_the_shipped_model_is_judged_by_three_seeds() -> None:
+    """One seed is an anecdote."""
+    shipped = config.load("spam-1")
+    assert (shipped.name, shipped.version) == ("spam", 1)
+    assert len(set(shipped.seeds)) >= 3
+
+
+def test_an_unknown_configuration_names_the_known_ones() -> None:
+    """A mistyped name is mended by reading the message."""
+    with pytest.raises(TrainingError, match="there are spam-1, workshop"):
+        config.load("spam-9")
+
+
+def test_a_configuration_does_not_change() -> None:
+    """It is what the outcome is filed under."""
+    with pytest.raises(ValidationError):
+        config.load("spam-1").name = "other"
+
+
+def test_augmentation_is_repeatable_and_keeps_every_text() -> None:
+    """The same seed draws the same changes; nothing becomes empty."""
+    texts = ["win a prize now", "ok", "", "x"] * 50
+    every = Augmentation(case=1.0, words=1.0, typos=0.5)
+    first = every.apply(texts, np.random.default_rng(1))
+    assert first == every.apply(texts, np.random.default_rng(1))
+    assert first != texts
+    assert len(first) == len(texts)
+
+
+def test_no_augmentation_changes_nothing() -> None:
+    """With no share drawn the texts are what they were."""
+    texts = ["win a prize now", "ok"]
+    assert Augmentation(0.0, 0.0, 0.0).apply(texts, np.random.default_rng(1)) == texts

@@ -1,0 +1,81 @@
+"""Files of training data: what is wrong with one is said in a line, without its texts."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import data, folds
+from training.errors import TrainingError
+
+SECRET = "a text of a person"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A copy of the committed data, to be spoilt."""
+    return Path(shutil.copytree(data.DATA, tmp_path / "data"))
+
+
+def test_the_protocol_has_its_rows() -> None:
+    """The distinct rows, five folds, and both labels are as the data notes say."""
+    texts = data.workshop()
+    assert len(texts) == 6810
+    assert sorted(set(texts.folds.tolist())) == [0, 1, 2, 3, 4]
+
+
+def test_no_group_stands_on_both_sides_of_a_split() -> None:
+    """Neither the outer folds nor the split for the calibration part near-duplicates."""
+    texts = data.workshop()
+    for _, train, test in folds.outer(texts):
+        assert not set(texts.groups[train]) & set(texts.groups[test])
+    kept, held_out = folds.hold_out(texts, 0.1, seed=1)
+    assert not set(kept.groups) & set(held_out.groups)
+    assert len(kept) + len(held_out) == len(texts)
+    assert 0.05 < len(held_out) / len(texts) < 0.15
+
+
+def test_synthetic_messages_are_never_judged_on() -> None:
+    """They belong to no fold and share no group with the judged rows."""
+    texts = data.workshop().and_also(data.synthetic())
+    assert (texts.folds[6810:] == -1).all()
+    assert len(np.unique(texts.groups[6810:])) == 900
+
+
+def test_a_missing_file_says_how_to_get_it_back(directory: Path) -> None:
+    """The message names the file and the command."""
+    (directory / data.FOLDS).unlink()
+    with pytest.raises(TrainingError, match=rf"{data.FOLDS} is missing: .*git checkout"):
+        data.workshop(directory)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "first line must be label,text,source"),
+        (b"label,text,source\n", "has no rows"),
+        (b"text,label,source\n", "first line must be"),
+        (b"label,text,source\nham,ok,x\nmaybe,a text of a person,x\n", "line 3: label must be"),
+        (b"label,text,source\nham, ,x\n", "line 2: text is empty"),
+        (b"label,text,source\nham,a text of a person\n", "line 2: needs 3 fields"),
+        (b"label,text,source\nham,a text of a person,x,y\n", "line 2: needs 3 fields"),
+        (b"label,text,source\nham,\xff,x\n", "is not UTF-8 CSV"),
+        (b'label,text,source\nham,"a text of a person\n', "is not UTF-8 CSV"),
+    ],
+)
+def test_a_malformed_file_says_where(tmp_path: Path, content: bytes, message: str) -> None:
+    """The line is named, the text is not."""
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(TrainingError, match=message) as caught:
+        data.labelled(path)
+    assert SECRET not in str(caught.value)
+
+
+def test_folds_of_another_file_are_refused(directory: Path) -> None:
+    """A row too few, and the two files do not belong together."""
+    lines = (directory / data.FOLDS).read_text("utf-8").splitlines(keepends=True)
+    (directory / data.FOLDS).write_text("".join(lines[:-1]), "utf-8")
+    with pytest.raises(TrainingError, match="does not belong to"):
+        data.workshop(directory)
