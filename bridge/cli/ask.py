@@ -118,12 +118,12 @@ def _say(answer: Record, *, as_json: bool) -> bool:
 
 
 def _verdict(answer: Record) -> Text:
-    cached = display.field(answer, "cached")
+    cached = display.cached(answer)
     said = Text.assemble(
         display.label(answer),
         f"  {display.percentage(answer.get('score')).strip()} likely spam",
         (f"  {display.field(answer, 'model')}", "cyan"),
-        (f"  {'new' if cached == 'no' else f'from the {cached} cache'}", "dim"),
+        (f"  {cached if cached == 'new' else f'from the {cached} cache'}", "dim"),
         (f"  {display.milliseconds(answer)}", "dim"),
     )
     degraded = answer.get("degraded")

@@ -1,12 +1,12 @@
 """``bridge calls``: what a device was answered, newest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from bridge.cli import display
 from bridge.cli.doorway import door
@@ -46,7 +46,8 @@ def command(  # noqa: PLR0913 - one for each option
         for call in calls:
             display.print_json(call)
         return
-    display.out.print(_table(calls))
+    for call in calls:
+        display.out.print(_line(call))
     display.out.print(f"[dim]{_remark(len(calls), pages.total, device, when)}[/]")
 
 
@@ -93,19 +94,17 @@ def _remark(shown: int, total: int, device: str, when: dict[str, str]) -> str:
     return f"{shown} of {max(shown, total)} calls of {device} in {hours} (UTC){more}."
 
 
-def _table(calls: Sequence[Record]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_header=bool(calls))
-    for name in ("Called at", "Outcome", "Score", "Model", "Cached", "Id"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Text", overflow="fold")
-    for call in calls:
-        table.add_row(
-            display.field(call, "called_at"),
-            display.label(call) if call.get("label") else display.field(call, "outcome"),
-            display.percentage(call.get("score")),
-            display.field(call, "model"),
-            display.field(call, "cached"),
-            display.field(call, "id"),
-            display.plain(call, "text"),
-        )
-    return table
+def _line(call: Record) -> Text:
+    """Return a call in one line; what varies in length stands last."""
+    at = display.field(call, "called_at").replace("T", " ").removesuffix("Z")
+    outcome = display.label(call) if call.get("label") else Text("rejected", "yellow")
+    outcome.align("left", len("rejected"))
+    line = Text.assemble(
+        (f"{at}  ", "dim"),
+        outcome,
+        f" {display.percentage(call.get('score'))}",
+        (f"  {display.cached(call):<9}  {display.field(call, 'model') or '-':<8}", "dim"),
+    )
+    if call.get("text") is not None:
+        line.append(f"  {display.field(call, 'text')}")
+    return line.append(f"  {display.field(call, 'id')}", style="dim cyan")

@@ -46,11 +46,6 @@ def field(record: Mapping[str, object], name: str) -> str:
     return "" if value is None else escape(str(value))
 
 
-def plain(record: Mapping[str, object], name: str) -> Text:
-    """Return a field as it is to be read: brackets in it are no markup."""
-    return Text(field(record, name))
-
-
 def label(record: Mapping[str, object]) -> Text:
     """Return a verdict's label in its colour."""
     name = field(record, "label")
@@ -60,6 +55,12 @@ def label(record: Mapping[str, object]) -> Text:
 def percentage(score: object) -> str:
     """Write a score as a percentage: ``98.3%``."""
     return f"{score:6.1%}" if isinstance(score, int | float) else "     -"
+
+
+def cached(record: Mapping[str, object]) -> str:
+    """Say which cache knew a verdict; ``new`` where none did."""
+    level = field(record, "cached")
+    return {"no": "new", "": "-"}.get(level, level)
 
 
 def milliseconds(record: Mapping[str, object]) -> str:
@@ -77,7 +78,7 @@ def rejection(record: Mapping[str, object]) -> Text:
     )
     errors = record.get("errors")
     for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, Mapping):
+        if isinstance(error, Mapping) and error.get("msg") != record.get("title"):
             line.append(f"; {_place(error)}{field(error, 'msg')}")
     if record.get("hint"):
         line.append(f"  {field(record, 'hint')}", style="dim")

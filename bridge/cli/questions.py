@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from bridge.cli.display import escape
 from bridge.doors import NO_MATCHING_SUBSCRIBERS, REFUSED, Door, Message
 from bridge.errors import ConfigurationError, Unavailable
 from bridge.fingerprints import uuid7
@@ -87,8 +88,8 @@ class Questions:
         """Ask all bridges on the root.
 
         Raises:
-            Unavailable: No bridge is there, or none has answered in time.
-            ConfigurationError: A bridge finds fault with the question, or this account may not ask.
+            Unavailable: No bridge is there, none has answered in time, or one cannot answer.
+            ConfigurationError: This account may not ask.
         """
         transaction = self._publish(verb, question)
         # Retained states are sent on the SUBACK's heels, so all have come before this PUBACK.
@@ -101,7 +102,7 @@ class Questions:
         """Ask one bridge.
 
         Raises:
-            Unavailable: It has not answered in time.
+            Unavailable: It has not answered in time, or cannot.
             ConfigurationError: As for ``ask``.
         """
         answers = self._collect(self._publish(verb, question), {instance})
@@ -164,5 +165,5 @@ def check_puback(code: int, root: str) -> None:
 def _response(answer: Record) -> Response:
     instance, data = str(answer.get("instance")), answer.get("data")
     if answer.get("status") != "ok" or not isinstance(data, dict):
-        raise ConfigurationError(f"{instance} cannot answer: {answer.get('error')}")
+        raise Unavailable(escape(f"{instance} cannot answer: {answer.get('error')}"))
     return Response(instance, data)

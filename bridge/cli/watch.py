@@ -81,11 +81,10 @@ def _as_line(topics: Topics, message: Message) -> None:
 
 def verdict(said: Record) -> Text:
     """Return a verdict in one line, without its device."""
-    cached = display.field(said, "cached")
     line = Text.assemble(
         display.label(said),
         f" {display.percentage(said.get('score'))}",
-        (f"  {'new' if cached == 'no' else cached:<9}", "dim"),
+        (f"  {display.cached(said):<9}", "dim"),
         (f"{display.milliseconds(said):>9}", "dim"),
     )
     if "text" in said:

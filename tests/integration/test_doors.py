@@ -65,7 +65,7 @@ class FakeBridge:
             {
                 "id": f"{name}-{n}",
                 "called_at": f"2026-01-01T13:00:{59 - n:02}.000Z",
-                "text": "\x1b[1mx",
+                "text": "\x1b[1m [bold]x",
             }
             for n in range(calls)
         ]
@@ -353,7 +353,7 @@ def test_a_bridge_that_stays_silent_is_waited_for_no_longer_than_said(mqtt, door
 
 def test_an_error_answer_is_told(mqtt, door, topics):
     """With the bridge's name."""
-    with FakeBridge(mqtt, topics), pytest.raises(ConfigurationError, match="fake cannot answer"):
+    with FakeBridge(mqtt, topics), pytest.raises(Unavailable, match="fake cannot answer"):
         Questions(door, topics).ask("nonsense", {})
 
 
@@ -453,7 +453,7 @@ def test_calls_shows_texts_escaped(mqtt, topics, capsys):
         assert leave("calls", "d") == 0
     told = capsys.readouterr().out
     assert "\x1b" not in told
-    assert r"\x1b[1mx" in told
+    assert r"\x1b[1m [bold]x" in told
     assert "1 of 1 calls of d" in told
 
 

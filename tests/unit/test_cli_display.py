@@ -39,11 +39,6 @@ def test_whatever_is_sent_comes_out_printable(text):
     assert display.escape(shown) == shown
 
 
-def test_brackets_are_no_markup():
-    """A text such as ``[bold]`` is shown as it is."""
-    assert display.plain({"text": "[bold red]x[/]"}, "text").plain == "[bold red]x[/]"
-
-
 def test_a_rejection_is_one_line_with_its_errors_and_hint():
     """Who sent something wrong reads what to do."""
     line = display.rejection(
