@@ -63,7 +63,8 @@ class Lookup:
                 nearer.put_many(found)
             for key, classification in found.items():
                 del unknown[key]
-                yield Found(key, classification, cache.name, degraded or None)
+                cached = "corrected" if classification.corrected else cache.name
+                yield Found(key, classification, cached, degraded or None)
         if unknown:
             new = self._infer(list(unknown.values()))
             for cache in self._caches:

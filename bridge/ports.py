@@ -36,6 +36,8 @@ class Classification(NamedTuple):
     """Calibrated probability of spam, six decimals."""
     scores: Mapping[str, float]
     model: str
+    corrected: bool = False
+    """Whether a person said so."""
 
 
 class CallRow(NamedTuple):

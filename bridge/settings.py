@@ -66,6 +66,13 @@ Root = Annotated[
         },
     ),
 ]
+Keyspace = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]{0,47}$",
+        json_schema_extra={"right": "1 to 48 small letters, digits or _, a letter first"},
+    ),
+]
 Version = Annotated[
     str,
     Field(
@@ -225,6 +232,39 @@ class Store(_Settings):
     """Key of all hashes, shared by an installation's bridges; made once where it is not set."""
 
 
+class Cassandra(Account):
+    """The fleet's memory; without contact points (or a secure bundle) the journal is the log."""
+
+    contact_points: str = ""
+    """Some of the cluster's nodes, separated by commas; empty keeps everything on this machine."""
+    port: Port = 9042
+    """Port of the native protocol."""
+    keyspace: Keyspace = "spam_bridge"
+    """Keyspace of the installation."""
+    local_datacenter: str = "datacenter1"
+    """Data center whose nodes are asked."""
+    secure_bundle: File | None = None
+    """Secure connect bundle of Astra DB; username and password are then `token` and the token."""
+    consistency: Literal["ONE", "LOCAL_ONE", "QUORUM", "LOCAL_QUORUM", "ALL"] = "LOCAL_QUORUM"
+    """How many replicas must agree."""
+    replication_factor: PositiveInt = 3
+    """Replicas that `bridge store migrate` asks for when it makes the keyspace."""
+    log_ttl_days: PositiveFloat = 90
+    """How long calls are kept; `bridge store migrate` makes the tables so."""
+    cache_ttl_days: PositiveFloat = 30
+    """How long verdicts are kept for other bridges; `bridge store migrate` makes the table so."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """The contact points, each by itself."""
+        return [point.strip() for point in self.contact_points.split(",") if point.strip()]
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a cluster at all."""
+        return bool(self.addresses or self.secure_bundle)
+
+
 class Model(_Settings):
     """Which model serves."""
 
@@ -260,10 +300,21 @@ class Settings(_Settings):
     limits: Limits = Limits()
     cache: Cache = Cache()
     store: Store = Store()
+    cassandra: Cassandra = Cassandra()
     model: Model = Model()
     log: Log = Log()
     clerk: Account = Account()
     door: Account = Account()
+
+    @model_validator(mode="after")
+    def _fleet_has_one_key(self) -> Self:
+        if self.cassandra.is_configured and self.store.key is None:
+            raise PydanticCustomError(
+                "no_shared_key",
+                "BRIDGE_STORE__KEY: with Cassandra it must be set, the same for every bridge;"
+                " `openssl rand -hex 32` makes a good one",
+            )
+        return self
 
     def login(self, account: Account) -> Account:
         """Return ``account``, or the general one where it names nobody."""

@@ -1,0 +1,87 @@
+"""The second level of the verdict cache: what any bridge of the installation has classified.
+
+Only read here. New verdicts are written by the clerk from the journal's own rows: nobody waits,
+and nothing is queued that is not on disk already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bridge.corrections import corrected
+from bridge.ports import CacheKey, Classification
+from bridge.requests import Cached
+from bridge.storage.cassandra.session import CassandraSession
+from bridge.storage.cassandra.statements import READ_CORRECTIONS, READ_VERDICTS
+
+STATEMENTS = (READ_VERDICTS, READ_CORRECTIONS)
+
+_KEYS_MAX = 64
+"""Keys of one ``IN``: 11 us each on the client (measured), and no burden on its coordinator."""
+
+
+class CassandraCache:
+    """Verdicts and corrections of the whole installation."""
+
+    name: Cached = "store"
+
+    def __init__(self, session: CassandraSession) -> None:
+        self._session = session
+
+    def get_many(
+        self, keys: Sequence[CacheKey], deadline_s: float
+    ) -> dict[CacheKey, Classification]:
+        """Return what is known of ``keys``, corrections first.
+
+        Raises:
+            Unavailable: Cassandra did not answer in time.
+        """
+        verdicts = [
+            (
+                model,
+                self._session.send(READ_VERDICTS, [model, group], timeout_s=deadline_s, near=near),
+            )
+            for model in {model for model, _ in keys}
+            for near, group in self._grouped([key for key in keys if key[0] == model], _verdict_key)
+        ]
+        corrections = [
+            self._session.send(READ_CORRECTIONS, [group], timeout_s=deadline_s, near=near)
+            for near, group in self._grouped(keys, _correction_key)
+        ]
+        found: dict[CacheKey, Classification] = {}
+        for model, pending in verdicts:
+            for row in pending.result():
+                found[model, row.text_key] = Classification(
+                    row.label, row.score, dict(row.scores), model
+                )
+        labels = {row.text_key: row.label for pending in corrections for row in pending.result()}
+        for key in keys if labels else ():
+            if key[1] in labels:
+                found[key] = corrected(labels[key[1]], key[0])
+        return found
+
+    def put_many(self, entries: Mapping[CacheKey, Classification]) -> None:
+        """Leave it to the clerk, who has every new verdict in the journal."""
+
+    def _grouped(
+        self, keys: Sequence[CacheKey], routing_key: Callable[[CacheKey], bytes]
+    ) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yield text keys by replica, with a routing key that leads there."""
+        groups: dict[object, list[CacheKey]] = {}
+        for key in keys:
+            groups.setdefault(self._session.replica(routing_key(key)), []).append(key)
+        for group in groups.values():
+            for start in range(0, len(group), _KEYS_MAX):
+                some = group[start : start + _KEYS_MAX]
+                yield routing_key(some[0]), [text_key for _, text_key in some]
+
+
+def _verdict_key(key: CacheKey) -> bytes:
+    """Write a partition key of two columns as the native protocol does: length, bytes, 0 each."""
+    return b"".join(
+        len(part).to_bytes(2, "big") + part + b"\0" for part in (key[0].encode(), key[1])
+    )
+
+
+def _correction_key(key: CacheKey) -> bytes:
+    return key[1]

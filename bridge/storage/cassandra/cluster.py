@@ -1,0 +1,59 @@
+"""How a driver's Cluster is made: addresses, login, policies. A new one for every attempt."""
+
+from __future__ import annotations
+
+import warnings
+
+from cassandra import ConsistencyLevel
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.policies import (
+    DCAwareRoundRobinPolicy,
+    ExponentialReconnectionPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.query import named_tuple_factory
+
+from bridge.settings import Cassandra
+
+_CONNECT_TIMEOUT_S = 5.0
+_REQUEST_TIMEOUT_S = 30.0
+"""For schema changes; whatever a device may wait for has a deadline of its own."""
+
+
+def make_cluster(settings: Cassandra) -> Cluster:
+    """Return a Cluster that has not connected yet.
+
+    A Cluster whose first connect failed is dead for good (measured), so nobody keeps one.
+    """
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(
+            DCAwareRoundRobinPolicy(local_dc=settings.local_datacenter)
+        ),
+        # Whoever sent a statement knows whether it is worth another attempt; the driver does not.
+        retry_policy=FallthroughRetryPolicy(),
+        consistency_level=ConsistencyLevel.name_to_value[settings.consistency],
+        row_factory=named_tuple_factory,
+        request_timeout=_REQUEST_TIMEOUT_S,
+    )
+    options: dict[str, object] = {
+        "execution_profiles": {EXEC_PROFILE_DEFAULT: profile},
+        # The default policy gives up after 64 attempts (measured).
+        "reconnection_policy": ExponentialReconnectionPolicy(0.5, 10, max_attempts=None),
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+        "compression": False,
+        "auth_provider": _login(settings),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the driver's own internals
+        if settings.secure_bundle:
+            cloud = {"secure_connect_bundle": str(settings.secure_bundle)}
+            return Cluster(cloud=cloud, **options)
+        return Cluster(settings.addresses, port=settings.port, **options)
+
+
+def _login(settings: Cassandra) -> PlainTextAuthProvider | None:
+    if settings.username is None or settings.password is None:
+        return None
+    return PlainTextAuthProvider(settings.username, settings.password.get_secret_value())

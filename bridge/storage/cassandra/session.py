@@ -1,0 +1,232 @@
+"""The one way to Cassandra: connects in the background, and times, counts and wraps every call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import cassandra
+import structlog
+from cassandra.cluster import Cluster, NoHostAvailable, ResponseFuture, Session
+from cassandra.query import BatchStatement, BatchType, PreparedStatement
+
+from bridge.errors import BridgeError, Unavailable
+from bridge.ports import Clock
+from bridge.settings import Cassandra
+from bridge.storage.cassandra.breaker import Breaker
+from bridge.storage.cassandra.cluster import make_cluster
+from bridge.storage.cassandra.migrate import check_schema
+from bridge.storage.cassandra.reasons import connect_reason
+
+_RETRY_S = (0.5, 10.0)
+_IN_FLIGHT_MAX = 256
+"""Well below the 32,768 stream ids of a connection: what cannot be sent soon is refused soon."""
+_FAILURES_MAX = 5
+_OPEN_S = 5.0
+
+_log = structlog.get_logger()
+
+_FOR_GOOD = (
+    cassandra.InvalidRequest,
+    cassandra.protocol.SyntaxException,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+
+
+class Refused(BridgeError):
+    """The server will never take this: trying again would bring the same answer."""
+
+
+class Pending:
+    """A call that has been sent."""
+
+    def __init__(
+        self, future: ResponseFuture, settle: Callable[[BaseException | None], None]
+    ) -> None:
+        self._future = future
+        self._settle = settle
+
+    def result(self) -> list[Any]:
+        """Wait for the rows; the deadline was given when it was sent.
+
+        Raises:
+            Unavailable: No answer in time, or none that counts.
+            Refused: The server will never take it.
+        """
+        try:
+            rows = list(self._future.result())  # all pages
+        except Exception as error:  # noqa: BLE001 - the driver's errors have no root
+            self._settle(error)
+            raise _wrapped(error) from None
+        self._settle(None)
+        return rows
+
+
+class CassandraSession:
+    """A session that is there when the cluster is, and says why when it is not.
+
+    Args:
+        settings: The cluster.
+        statements: What is prepared as soon as there is a connection.
+        clock: The time.
+    """
+
+    def __init__(self, settings: Cassandra, statements: Sequence[str], clock: Clock) -> None:
+        self._settings = settings
+        self._statements = statements
+        self._breaker = Breaker(_FAILURES_MAX, _OPEN_S, clock)
+        self._room = threading.BoundedSemaphore(_IN_FLIGHT_MAX)
+        self._cluster: Cluster | None = None
+        self._session: Session | None = None
+        self._prepared: dict[str, PreparedStatement] = {}
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._connect, name="cassandra", daemon=True)
+        self.why: str | None = "Cassandra: not connected yet"
+        """Why it cannot be used just now; nothing where it can."""
+        self.calls = 0
+        """Statements and batches that were sent."""
+        self.failures = 0
+        """Those that failed."""
+
+    def start(self) -> None:
+        """Connect in the background, as often as it takes."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._closing.set()
+        self._thread.join()
+        if self._cluster:
+            self._cluster.shutdown()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there is a connection.
+
+        Raises:
+            Unavailable: There is none after ``timeout_s`` seconds.
+        """
+        self._thread.join(timeout_s)
+        if self._session is None:
+            raise Unavailable(self.why or "Cassandra: not connected yet")
+
+    def send(
+        self,
+        statement: str,
+        values: Sequence[object],
+        *,
+        timeout_s: float,
+        near: bytes | None = None,
+    ) -> Pending:
+        """Send one prepared statement.
+
+        Args:
+            statement: One of those given at the start.
+            values: Its values, in order.
+            timeout_s: Deadline, counted from now.
+            near: A routing key, where the driver cannot derive it (``IN``).
+
+        Raises:
+            Unavailable: There is no connection, the circuit is open, or too much is in flight.
+            Refused: The values do not fit the statement.
+        """
+        return self._send(partial(self._bind, statement, values, near), timeout_s)
+
+    def send_batch(
+        self, rows: Sequence[tuple[str, Sequence[object]]], *, timeout_s: float
+    ) -> Pending:
+        """Send writes to replicas in common as one UNLOGGED batch."""
+        return self._send(partial(self._batch, rows), timeout_s)
+
+    def replica(self, routing_key: bytes) -> object:
+        """Return what is equal for keys whose first replica is the same."""
+        metadata = self._cluster.metadata if self._cluster else None
+        token_map = metadata.token_map if metadata else None
+        if token_map is None:
+            return None
+        replicas = token_map.get_replicas(
+            self._settings.keyspace, token_map.token_class.from_key(routing_key)
+        )
+        return replicas[0] if replicas else None
+
+    def _bind(self, statement: str, values: Sequence[object], near: bytes | None) -> object:
+        bound = self._prepared[statement].bind(values)
+        if near is not None:
+            bound._routing_key = near  # noqa: SLF001 - the driver has no other way for IN
+        return bound
+
+    def _batch(self, rows: Sequence[tuple[str, Sequence[object]]]) -> object:
+        batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+        for statement, values in rows:
+            batch.add(self._prepared[statement].bind(values))
+        batch.is_idempotent = True
+        return batch
+
+    def _send(self, make: Callable[[], object], timeout_s: float) -> Pending:
+        session = self._session
+        if session is None:
+            raise Unavailable(self.why or "Cassandra: not connected yet")
+        if self._breaker.is_open:
+            raise Unavailable("Cassandra: does not answer, is left alone for some seconds")
+        if not self._room.acquire(timeout=timeout_s):
+            raise Unavailable("Cassandra: too much is in flight")
+        try:
+            self.calls += 1
+            return Pending(session.execute_async(make(), timeout=timeout_s), self._settle)
+        except Exception as error:  # noqa: BLE001 - the driver's errors have no root
+            self._settle(error)
+            raise _wrapped(error) from None
+
+    def _settle(self, error: BaseException | None) -> None:
+        """Count what came of a call."""
+        self._room.release()
+        if error is None or isinstance(error, _FOR_GOOD):
+            self._breaker.succeeded()  # it answers
+            self.why = None
+            return
+        self.failures += 1
+        self._breaker.failed()
+        self.why = f"Cassandra: {_kind(error)}"
+
+    def _connect(self) -> None:
+        first, last = _RETRY_S
+        delay_s = first
+        while not self._closing.is_set():
+            cluster = make_cluster(self._settings)
+            try:
+                session = cluster.connect()
+                session.set_keyspace(self._settings.keyspace)  # connect would hide why it fails
+                check_schema(session)
+                self._prepared = {cql: _prepare(session, cql) for cql in self._statements}
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is said and tried again
+                cluster.shutdown()
+                self.why = connect_reason(error, self._settings)
+                _log.warning("cassandra.down", reason=self.why, retry_in_s=delay_s)
+                self._closing.wait(delay_s)
+                delay_s = min(last, 2 * delay_s)
+                continue
+            self._cluster, self._session, self.why = cluster, session, None
+            _log.info("cassandra.up", keyspace=self._settings.keyspace)
+            return
+
+
+def _prepare(session: Session, cql: str) -> PreparedStatement:
+    prepared = session.prepare(cql)
+    prepared.is_idempotent = True  # every write of ours is an upsert of absolute values
+    return prepared
+
+
+def _wrapped(error: Exception) -> BridgeError:
+    """Turn a driver's exception into one of ours; its text may quote values, so it stays here."""
+    if isinstance(error, _FOR_GOOD) and "unconfigured" not in str(error):
+        return Refused(f"Cassandra refuses: {_kind(error)}")
+    return Unavailable(f"Cassandra: {_kind(error)}")
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, NoHostAvailable):
+        return "no host answers"
+    return type(error).__name__
