@@ -7,7 +7,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,6 +15,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
+from bridge import logs
 from bridge.errors import ConfigurationError
 from bridge.settings import Root
 from bridge.topics import is_device_id
@@ -107,6 +108,7 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
 
     Exit code 2: a wrong option, or the broker does not let the devices in.
     """
+    logs.configure("warning")
     console = Console(stderr=as_json)
     with _one_line():
         rows = _rows(data)
@@ -140,17 +142,25 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
 def _run(options: Options, rows: list[Row], console: Console, show: int) -> Summary:
     """Run a fleet; Ctrl-C ends its talking, a second one its waiting."""
     fleet = Fleet(options, rows)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started_s = time.monotonic()
     try:
         fleet.start()
-        with Screen(console, fleet, show), contextlib.suppress(KeyboardInterrupt):
-            with contextlib.suppress(KeyboardInterrupt):
-                fleet.talk()
+        with Screen(console, fleet, show), _interrupts(fleet.hush):
+            fleet.talk()
             fleet.drain()
         return Summary.of(fleet, options.seed, time.monotonic() - started_s)
     finally:
         fleet.stop()
+
+
+@contextlib.contextmanager
+def _interrupts(hush: Callable[[], None]) -> Iterator[None]:
+    # An exception might hit a device half started; a call between two messages hits nothing.
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: hush()) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @contextlib.contextmanager

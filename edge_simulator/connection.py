@@ -32,6 +32,7 @@ OnAnswer = Callable[[str, bytes, bytes | None], None]
 _CONNACK_WITHIN_S: Final = 10.0
 _WITH_WILL: Final = ReasonCode(PacketTypes.DISCONNECT, identifier=0x04)
 _NO_MATCHING_SUBSCRIBERS: Final = 0x10
+_PUBLISH_OVERHEAD_BYTES: Final = 512  # topic, correlation data and headers, at most
 _LARGEST_PACKET_BYTES: Final = 268_435_460  # MQTT 5, section 2.1.4: a header and its maximum
 
 
@@ -70,14 +71,14 @@ class Connection:
         doorbell: Ends a wait in ``serve``.
 
     Attributes:
-        maximum_packet_size_bytes: What the broker takes, by its CONNACK.
+        largest_payload_bytes: What the broker takes, by its CONNACK's Maximum Packet Size.
         trouble: What the broker last complained about, for people; empty when all is well.
     """
 
     def __init__(
         self, device: str, topics: Topics, on_answer: OnAnswer, doorbell: Doorbell
     ) -> None:
-        self.maximum_packet_size_bytes = _LARGEST_PACKET_BYTES
+        self.largest_payload_bytes = _LARGEST_PACKET_BYTES - _PUBLISH_OVERHEAD_BYTES
         self.trouble = ""
         self._topics = topics
         self._device = device
@@ -128,6 +129,10 @@ class Connection:
 
     def publish(self, message: Message) -> None:
         """Hand a message over; should the connection end, it is gone from here."""
+        if len(message.payload) > self.largest_payload_bytes:
+            # The broker would close the connection for it (0x95), and all others would wait.
+            self.trouble = f"message {message.id} is larger than the broker takes"
+            return
         properties = None
         if message.correlated:
             properties = _properties(PacketTypes.PUBLISH)
@@ -197,9 +202,8 @@ class Connection:
             self.trouble = f"the broker refuses the login: {reason}"
             return
         self._is_connected = True
-        self.maximum_packet_size_bytes = getattr(
-            properties, "MaximumPacketSize", _LARGEST_PACKET_BYTES
-        )
+        largest_bytes = getattr(properties, "MaximumPacketSize", _LARGEST_PACKET_BYTES)
+        self.largest_payload_bytes = largest_bytes - _PUBLISH_OVERHEAD_BYTES
 
     def _on_subscribe(
         self,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,7 +28,6 @@ from edge_simulator.outbox import Message, Outbox
 _TICK_S: Final = 0.25  # how precisely a message is sent again
 _RECONNECT_S: Final = (0.5, 15.0)
 _RETRY_S: Final = (1.0, 60.0)
-_PUBLISH_OVERHEAD_BYTES: Final = 256  # topic, correlation data and headers of a PUBLISH, at most
 
 _log = structlog.get_logger()
 
@@ -84,6 +84,7 @@ class Device:
         reconnects: How many connections followed the first.
         resends: How many publishes were repetitions.
         unreadable: How many answers were no verdict and no rejection.
+        largest_payload_bytes: What the broker takes at most; known once the device was online.
     """
 
     id: str
@@ -101,12 +102,12 @@ class Device:
     reconnects: int = field(default=0, init=False)
     resends: int = field(default=0, init=False)
     unreadable: int = field(default=0, init=False)
+    largest_payload_bytes: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting = {message.id: message for message in self.outbox.pending()}
         self._in_flight: dict[str, _Flight] = {}
-        self._maximum_packet_size_bytes: int | None = None
         # A device that remembers nothing must not inherit the answers of an earlier life.
         self._clean_start = self.outbox.is_new
         self._doorbell: Doorbell | None = None
@@ -131,13 +132,6 @@ class Device:
         """Whether the broker has accepted the connection, and it stands."""
         return self._online.is_set()
 
-    @property
-    def largest_payload_bytes(self) -> int | None:
-        """What the broker takes at most; known once the device was online."""
-        if self._maximum_packet_size_bytes is None:
-            return None
-        return self._maximum_packet_size_bytes - _PUBLISH_OVERHEAD_BYTES
-
     def start(self) -> None:
         """Go online, and stay so until ``stop`` or ``abort``; after those it may start again."""
         if self._thread is not None:
@@ -146,9 +140,7 @@ class Device:
         doorbell = Doorbell()
         with self._lock:
             self._doorbell = doorbell
-        self._thread = threading.Thread(
-            target=self._live, args=(doorbell,), name=self.id, daemon=True
-        )
+        self._thread = threading.Thread(target=self._live, args=(doorbell,), daemon=True)
         self._thread.start()
 
     def wait_online(self, timeout_s: float) -> bool:
@@ -202,10 +194,10 @@ class Device:
                 self._be_connected(doorbell)
             except (OSError, ConnectionLost) as error:
                 self.trouble = str(error)
-            except Exception:  # noqa: BLE001 - whatever `answers` raised: a device lives on
+            except Exception as error:  # noqa: BLE001 - whatever `answers` raised: we live on
                 # Without its PUBACK the answer comes again.
                 self.trouble = "the callback failed"
-                _log.exception("device.callback_failed", device=self.id)
+                _log.error("device.callback_failed", device=self.id, error=_place(error))
             failures = 0 if self._online.is_set() else failures + 1
             self._online.clear()
             self._leaving.wait(_backoff_s(failures, *_RECONNECT_S))
@@ -232,8 +224,8 @@ class Device:
             session_expiry_interval_s=self.session_expiry_interval_s,
         )
         self._clean_start = False
-        self.reconnects += self._maximum_packet_size_bytes is not None
-        self._maximum_packet_size_bytes = connection.maximum_packet_size_bytes
+        self.reconnects += self.largest_payload_bytes is not None
+        self.largest_payload_bytes = connection.largest_payload_bytes
         self._make_all_due()
         self._online.set()
 
@@ -288,6 +280,12 @@ class Device:
             self.outbox.remove(message_id)
             self._in_flight.pop(message_id, None)
             self._waiting.pop(message_id, None)
+
+
+def _place(error: Exception) -> str:
+    """Name an error and where it was raised; its message and variables may hold a text."""
+    raised = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {raised.filename}:{raised.lineno}"
 
 
 def _postpone(flight: _Flight, retry_after_s: float | None) -> None:

@@ -21,9 +21,9 @@ from edge_simulator.outbox import Outbox
 from edge_simulator.plan import Plan, Row, Shares, Step
 from edge_simulator.tally import Tally
 
-_PRESENT_S: Final = (1.0, 5.0)
+_PRESENT_S: Final = (0.5, 4.0)
 _ABSENT_S: Final = (0.5, 3.0)
-_GLANCE_S: Final = 0.05  # how often the drain looks whether all is answered
+_GLANCE_S: Final = 0.05  # how often is looked whether what is waited for has come
 _THROWAWAY_SESSION_S: Final = 300  # longer than any absence, and soon forgotten by the broker
 
 
@@ -68,6 +68,7 @@ class Fleet:
         self.heard: Callable[[Answer, Step | None], None] = lambda _answer, _step: None
         self._options = options
         self._rows = rows
+        self._is_hushed = self._is_impatient = False
         self._by_id: dict[str, Device] = {}
         self._closing = ExitStack()
 
@@ -95,8 +96,7 @@ class Fleet:
             device.start()
         deadline_s = time.monotonic() + self._options.connect_s
         for device in self.devices:
-            if not device.wait_online(max(0.0, deadline_s - time.monotonic())):
-                raise ConfigurationError(self._not_reachable(device))
+            self._await_online(device, deadline_s)
 
     def talk(self) -> None:
         """Say everything, at the rate; some devices come and go meanwhile."""
@@ -104,7 +104,8 @@ class Fleet:
         weather = _Weather(self._options, self.devices)
         started_s = time.monotonic()
         for number in self._numbers(started_s):
-            _sleep_until(started_s + number / self._options.rate)
+            if not self._pause_until(started_s + number / self._options.rate):
+                return
             weather.change()
             device = self.devices[number % len(self.devices)]
             step = next(plans[number % len(plans)])
@@ -117,8 +118,13 @@ class Fleet:
             if not device.is_started:
                 device.start()
         deadline_s = time.monotonic() + self._options.drain_s
-        while self.tally.unanswered and time.monotonic() < deadline_s:
+        while self.tally.unanswered and time.monotonic() < deadline_s and not self._is_impatient:
             time.sleep(_GLANCE_S)
+
+    def hush(self) -> None:
+        """Say no more; called again, wait for no more answers. For signal handlers: no locks."""
+        self._is_impatient = self._is_hushed
+        self._is_hushed = True
 
     def stop(self) -> None:
         """Disconnect everyone; what is unanswered stays in the outboxes, if those are kept."""
@@ -137,6 +143,14 @@ class Fleet:
         except OSError as error:
             where = f"{self._options.host}:{self._options.port}"
             raise ConfigurationError(f"no broker at {where} (--host, --port): {error}") from None
+
+    def _await_online(self, device: Device, deadline_s: float) -> None:
+        # There is a broker, so the first trouble (a refused login) will not pass by waiting.
+        while not device.wait_online(_GLANCE_S):
+            if device.trouble or time.monotonic() > deadline_s:
+                where = f"{self._options.host}:{self._options.port}"
+                why = device.trouble or "no answer"
+                raise ConfigurationError(f"{device.id} does not get in at {where}: {why}")
 
     def _folder(self) -> Path:
         if self._options.state is None:
@@ -179,15 +193,17 @@ class Fleet:
                 return
             yield number
 
+    def _pause_until(self, due_s: float) -> bool:
+        """Return when it is time, or say that there is nothing more to be said."""
+        while not self._is_hushed and (rest_s := due_s - time.monotonic()) > 0:
+            time.sleep(min(rest_s, _GLANCE_S))
+        return not self._is_hushed
+
     def _hear(self, answer: Answer) -> None:
         step = self.tally.answered(answer)
         self.heard(answer, step)
         if step is not None and step.then is not None:
             self._by_id[answer.device].send(step.then.message)
-
-    def _not_reachable(self, device: Device) -> str:
-        broker = f"{self._options.host}:{self._options.port}"
-        return f"{device.id} does not get in at {broker}: {device.trouble or 'no answer'}"
 
 
 class _Weather:
@@ -214,8 +230,3 @@ class _Weather:
 
     def _after(self, between_s: tuple[float, float]) -> float:
         return time.monotonic() + self._chance.uniform(*between_s)
-
-
-def _sleep_until(due_s: float) -> None:
-    if (rest_s := due_s - time.monotonic()) > 0:
-        time.sleep(rest_s)

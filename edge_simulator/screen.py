@@ -58,6 +58,7 @@ class Summary:
     resends: int
     reconnects: int
     unreadable: int
+    trouble: str
     counts: dict[str, Any]
     latency_ms: dict[str, float]
 
@@ -71,6 +72,7 @@ class Summary:
             resends=sum(device.resends for device in fleet.devices),
             reconnects=sum(device.reconnects for device in fleet.devices),
             unreadable=sum(device.unreadable for device in fleet.devices),
+            trouble=fleet.trouble,
             counts=asdict(fleet.tally.counts()),
             latency_ms=fleet.tally.latency_ms(),
         )
@@ -98,6 +100,8 @@ class Summary:
             lines.append(_AGREEMENT.format(**counts))
         if self.unreadable:
             lines.append(f"{self.unreadable} answers could not be read")
+        if counts["lost"] and self.trouble:
+            lines.append(f"the last trouble: {self.trouble}")
         return [*lines, *counts["complaints"], f"the same messages again: --seed {self.seed}"]
 
 

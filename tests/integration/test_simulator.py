@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import paho.mqtt.client as paho
 import pytest
@@ -41,7 +42,9 @@ class FakeBridge:
     returns "silent", "busy", "forgetful", or nothing.
     """
 
-    def __init__(self, broker: Broker, topics: Topics) -> None:
+    def __init__(
+        self, broker: Broker, topics: Topics, login: tuple[str, str] | None = None
+    ) -> None:
         self.seen: list[tuple[str, bytes]] = []
         self.mishap: Callable[[int], str | None] = lambda _count: None
         self._topics = topics
@@ -52,6 +55,8 @@ class FakeBridge:
         self._client.on_message = self._answer
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_connect = lambda *_: self._client.subscribe(topics.inputs, qos=1)
+        if login is not None:
+            self._client.username_pw_set(*login)
         self._client.connect(broker.host, broker.port)
         self._client.loop_start()
         assert self._ready.wait(DEADLINE_S)
@@ -80,7 +85,7 @@ class FakeBridge:
         self._client.publish(topic, json.dumps(answer), 1, properties=message.properties)
 
     def _answer_to(self, device: str, payload: bytes) -> tuple[str, dict[str, Any]]:
-        made = f"made-{len(self.seen)}"
+        made = uuid4().hex
         try:
             request = decode(payload, payload_bytes=65_536, text_chars=10_000)
         except InvalidMessage as error:
@@ -236,14 +241,16 @@ def test_answers_given_while_away_arrive_on_return(make_device: Any, bridge: Fak
     assert device.reconnects == 1
 
 
-def test_a_failing_callback_costs_no_answer(make_device: Any, bridge: FakeBridge) -> None:
+def test_a_failing_callback_costs_no_answer(
+    make_device: Any, bridge: FakeBridge, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The answer was not acknowledged, so the broker delivers it once more."""
     heard: list[Answer] = []
 
     def stumble(answer: Answer) -> None:
         heard.append(answer)
         if len(heard) == 1:
-            raise RuntimeError("the application stumbles")
+            raise RuntimeError("the application stumbles over a text")
 
     device = make_device("clumsy", [], heard=stumble)
     device.start()
@@ -251,6 +258,7 @@ def test_a_failing_callback_costs_no_answer(make_device: Any, bridge: FakeBridge
     eventually(lambda: len(heard) == 2)
     assert {answer.message_id for answer in heard} == {"once"}
     assert len(bridge.seen) == 1
+    assert "stumbles over" not in capsys.readouterr().out  # an error may hold a text
 
 
 def test_the_broker_tells_who_is_there(make_device: Any, broker: Broker, topics: Topics) -> None:
@@ -314,9 +322,16 @@ def test_what_the_broker_would_not_carry_is_refused_at_once(
     device = make_device("talker", [], port=port)
     device.start()
     assert device.wait_online(DEADLINE_S)
-    with pytest.raises(ValueError, match="at most 1744 bytes"):
+    with pytest.raises(ValueError, match="at most 1488 bytes"):
         device.send(Message.in_plain_text("x" * 2000))
     assert device.pending == 0
+    device.stop()
+    device.outbox.put(Message.in_plain_text("x" * 2000, "old"))  # of a broker that took more
+    again = make_device("talker", [], port=port)
+    again.start()
+    eventually(lambda: "message old is larger" in again.trouble)
+    assert again.is_online
+    again.stop()
     device.stop()
     stop(process)
 
@@ -331,7 +346,7 @@ def test_a_fleet_loses_nothing_and_meets_every_family(broker: Broker, topics: To
     """Coming, going, repeating, sending rubbish: all is answered as it must be."""
     options = ("--messages", "600", "--rate", "300", "--offline", "0.5", *EVERYTHING)
     code, summary, stderr = simulate(broker, topics, *options)
-    assert (code, summary["complaints"]) == (0, []), stderr
+    assert (code, summary["complaints"]) == (0, []), (summary, stderr)
     assert summary["lost"] == summary["duplicates"] == summary["wrong"] == 0
     assert summary["sent"] == summary["answered"] + summary["rejected"] > 600
     assert summary["equal_again"] > 0
@@ -348,8 +363,8 @@ def test_a_seed_says_the_same_in_the_same_order(broker: Broker, bridge: FakeBrid
     for _ in range(2):
         bridge.seen.clear()
         options = ("--messages", "100", "--rate", "500", "--devices", "4", "--seed", "3")
-        code, _, stderr = simulate(broker, bridge._topics, *options)
-        assert code == 0, stderr
+        code, summary, _ = simulate(broker, bridge._topics, *options)
+        assert code == 0, summary
         heard.append(sorted(bridge.seen, key=lambda seen: seen[0]))
     assert len(heard[0]) == 100
     assert heard[0] == heard[1]
@@ -418,3 +433,33 @@ def test_no_broker_is_one_line_and_exit_code_2(topics: Topics) -> None:
     assert code == 2
     assert stderr.startswith("edge_simulator: no broker at 127.0.0.1:")
     assert stderr.count("\n") == 1
+
+
+def test_each_device_may_log_in_as_itself(topics: Topics, tmp_path: Path) -> None:
+    """With --password-file, username, client id and device id are one."""
+    port = free_port()
+    words = {f"sim-{number}": f"word-{number}" for number in range(3)}
+    logins = tmp_path / "logins"
+    logins.write_text("".join(f"{name}:{word}\n" for name, word in words.items()))
+    hashed = tmp_path / "hashed"
+    hashed.touch()
+    for name, word in {**words, "bridge": "word"}.items():
+        subprocess.run(["mosquitto_passwd", "-b", str(hashed), name, word], check=True)
+    hashed.chmod(0o644)
+    rights = tmp_path / "rights"
+    rights.write_text(
+        f"user bridge\ntopic {topics.root}/#\npattern readwrite {topics.root}/devices/%u/#\n"
+    )
+    options = f"allow_anonymous false\npassword_file {hashed}\nacl_file {rights}\n"
+    process = start_mosquitto(tmp_path, port, options)
+    broker = Broker("127.0.0.1", port, "")
+    bridge = FakeBridge(broker, topics, ("bridge", "word"))
+    run = ("--devices", "3", "--messages", "9", "--rate", "100")
+    code, summary, stderr = simulate(broker, topics, *run, "--password-file", str(logins))
+    assert (code, summary.get("answered")) == (0, 9), stderr
+    code, _, stderr = simulate(broker, topics, *run, "--password", "word-0")
+    assert code == 2
+    assert "sim-1 does not get in" in stderr
+    assert "refuses the login" in stderr
+    bridge.close()
+    stop(process)
