@@ -5,6 +5,7 @@ Section numbers are those of the MQTT 5.0 specification.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +19,8 @@ REFUSED = 0x80
 """From here up a reason code is a refusal (2.4)."""
 
 UNHEARD = mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _LOGIN = (
     mqtt5.ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
@@ -182,8 +185,11 @@ def read(view: memoryview) -> tuple[mqtt5.Packet | None, int]:
 
 
 def _traceparent(properties: Sequence[tuple[str, str]]) -> str | None:
-    """Return the trace that the message belongs to (W3C Trace Context, MQTT binding)."""
+    """Return the trace that the message belongs to (W3C Trace Context, section 3.2).
+
+    Anything else of that name is dropped: it would go into the answer, at up to 64 KB.
+    """
     for name, value in properties:
         if name == "traceparent":
-            return value
+            return value if _TRACEPARENT.fullmatch(value) else None
     return None

@@ -62,7 +62,7 @@ class Session:
             mqtt5.DisconnectPacket: self._on_disconnect,
         }
         self.undeliverable = 0
-        """Answers that the broker refused, or that are larger than it takes."""
+        """Publishes that the broker refused, or that are larger than it takes."""
         self.unheard = 0
         """Publishes that nobody had subscribed to."""
         self._sequence = 0
@@ -86,12 +86,13 @@ class Session:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish at QoS 1 something that answers nothing."""
-        self._queue.append(Outgoing(topic, payload, retain))
-        self._send_queued()
+        if self._fits(topic, payload):
+            self._queue.append(Outgoing(topic, payload, retain))
+            self._send_queued()
 
     def tell(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 0, retained: a figure that the next one replaces."""
-        if self._is_connected:
+        if self._is_connected and self._fits(topic, payload):
             self._write(mqtt5.PublishPacket(topic, payload, retain=True))
 
     def answer(self, delivery: Delivery, topic: str, payload: bytes) -> None:
@@ -101,9 +102,7 @@ class Session:
         correlation = delivery.correlation_data
         if correlation is not None and len(correlation) > _CORRELATION_BYTES:
             correlation = None
-        needed = len(topic.encode()) + len(payload) + len(correlation or b"")
-        if needed + _PUBLISH_OVERHEAD_BYTES > self._maximum_packet_size_bytes:
-            self.undeliverable += 1
+        if not self._fits(topic, payload, correlation):
             self.settle(delivery)
             return
         self._queue.append(
@@ -220,6 +219,7 @@ class Session:
         if packet.max_packet_size is not None:
             self._maximum_packet_size_bytes = packet.max_packet_size
         self._is_connected = True
+        self._send_queued()
         return Connected(packet.session_present)
 
     def _on_suback(self, packet: mqtt5.SubAckPacket) -> Subscribed:
@@ -243,6 +243,16 @@ class Session:
             packet_id = self._next_packet_id()
             self._inflight[packet_id] = outgoing.sequence
             self._write(packets.publish(packet_id, outgoing))
+
+    def _fits(self, topic: str, payload: bytes, correlation: bytes | None = None) -> bool:
+        """Say whether the broker takes a packet so large, and count what it does not (3.2.2.3.6).
+
+        Sent all the same, it would cost the connection, and after the next one again.
+        """
+        needed = len(topic.encode()) + len(payload) + len(correlation or b"")
+        fits = needed + _PUBLISH_OVERHEAD_BYTES <= self._maximum_packet_size_bytes
+        self.undeliverable += not fits
+        return fits
 
     def _settle(self, sequence: int) -> None:
         """Acknowledge in the order received, as far as everything before is settled (4.6)."""
