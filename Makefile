@@ -26,11 +26,13 @@ run: ## Run the bridge in the foreground, with the settings of .env
 
 test: setup ## Run the tests, with a real Mosquitto
 	@scripts/broker ensure
-	@.venv/bin/pytest -m 'not slow'
+	@.venv/bin/pytest -m 'not slow' --ignore tests/training
 
-test-all: setup ## Run the slow suites as well
+test-all: setup ## Run the slow suites as well, and those of the training
 	@scripts/broker ensure
-	@.venv/bin/pytest
+	@.venv/bin/pytest --ignore tests/training
+	@scripts/setup training
+	@.venv-training/bin/python -m pytest tests/training
 
 bench: setup ## Measure the path against a bare echo; writes docs/benchmarks.md
 	@scripts/broker ensure
