@@ -17,7 +17,12 @@ from training.errors import TrainingError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets with pages otherwise
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, judge and ship models.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train, judge and ship models.",
+)
 console = Console()
 
 ConfigOption = Annotated[
@@ -47,19 +52,22 @@ def prepare() -> None:
 @app.command()
 def train(config: ConfigOption = "spam-1") -> None:
     """Train the shipped network on every text and keep its weights under build/."""
+    settings = _hashed(config)
+    _import_tensorflow()
     from training import shipping  # noqa: PLC0415
 
     with _progress() as progress:
-        advance = _task(progress, f"{config}, every text")
-        shipping.train(_hashed(config), advance)
+        shipping.train(settings, _task(progress, f"{config}, every text"))
 
 
 @app.command()
 def export(config: ConfigOption = "spam-1") -> None:
     """Write the bundle of the network that `train` left, and check it as serving will."""
+    settings = _hashed(config)
+    _import_tensorflow()
     from training import shipping  # noqa: PLC0415
 
-    directory = shipping.export(_hashed(config))
+    directory = shipping.export(settings)
     size = sum(file.stat().st_size for file in directory.iterdir())
     console.print(f"models/{directory.parent.name}/{directory.name}: {size / 1e6:.2f} MB, verified")
 
@@ -76,10 +84,11 @@ def evaluate(
 
     What has been trained before is not trained again: stop it and go on when you like.
     """
-    from training import protocol, report  # noqa: PLC0415
+    from training import protocol  # noqa: PLC0415
 
     names = config or sorted(path.stem for path in configs.CONFIGS.glob("*.toml"))
     studies = [protocol.study(configs.load(name)) for name in names]
+    _import_tensorflow()
     with _progress() as progress:
         for study, part in list(protocol.missing(studies)):
             if seed in {None, part.seed} and fold in {None, part.fold}:
@@ -88,7 +97,32 @@ def evaluate(
     if left := len(list(protocol.missing(studies))):
         console.print(f"{left} runs left: `make evaluate` goes on with them and writes the report")
         return
-    console.print(f"report: {report.write(studies)}")
+    from training import report  # noqa: PLC0415
+
+    report.write(studies)
+    console.print("report: training/reports/README.md")
+
+
+def _import_tensorflow() -> None:
+    """Import it with stderr closed: it greets before it listens to any setting.
+
+    Raises:
+        TrainingError: It is not installed here.
+    """
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  the system's own name
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            from keras import ops  # noqa: PLC0415
+
+            import training.network  # noqa: F401, PLC0415  its settings come before the first use
+
+            ops.zeros(1)
+        except ImportError as error:
+            raise TrainingError("no TensorFlow here: `make train` installs it") from error
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _hashed(name: str) -> configs.HashedConfig:

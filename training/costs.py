@@ -39,15 +39,17 @@ def _hashed(config: HashedConfig) -> str:
     texts = data.workshop().texts
     batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
     whole = _best_us(lambda: [bundle.scores(batch) for batch in batches]) / len(texts)
-    prepared = _best_us(lambda: [_prepare(batch) for batch in batches]) / len(texts)
+    prepared = _best_us(lambda: _prepare(batches)) / len(texts)
     alone = _best_us(lambda: [bundle.scores([text]) for text in texts[:_ALONE]]) / _ALONE
     return f"{whole:.0f} ({prepared:.0f}; {alone:.0f})"
 
 
-def _prepare(texts: tuple[str, ...]) -> None:
-    encoded = encode([canonicalise(text) for text in texts])
-    for rows in serving.sub_batches(encoded.lengths):
-        pad(encoded, rows)
+def _prepare(batches: list[tuple[str, ...]]) -> None:
+    """Do what `Bundle.scores` does before it asks the network."""
+    for texts in batches:
+        encoded = encode([canonicalise(text) for text in texts])
+        for rows in serving.sub_batches(encoded.lengths):
+            pad(encoded, rows)
 
 
 def _workshop(config: WorkshopConfig) -> float:

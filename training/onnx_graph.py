@@ -4,7 +4,7 @@ Keras' own exporter turns an LSTM into a loop of small ops, several times slower
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -28,7 +28,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
+    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 

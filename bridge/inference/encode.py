@@ -150,7 +150,7 @@ class _Runs:
 def _runs(flat: NDArray[np.uint8]) -> _Runs:
     classes = _CLASSES[flat]
     changes = np.flatnonzero(classes[1:] != classes[:-1]) + 1  # the buffer begins and ends blank
-    lengths = np.diff(changes, append=len(flat))
+    lengths = np.append(changes[1:], len(flat)) - changes
     positions = np.arange(changes[0], len(flat)) - np.repeat(changes, lengths)
     numbers = _SCRAMBLED[flat[changes[0] :]] * _POWERS[positions]
     hashes = np.add.reduceat(numbers, changes - changes[0], dtype=np.uint32)
@@ -208,8 +208,11 @@ def _shapes(flat: NDArray[np.uint8], runs: _Runs) -> NDArray[np.int64]:
     """Number the kinds of token (digits, UPPER, Title, lower, mixed, code, signs) and lengths."""
     lengths = runs.lengths
     lower, upper, digits = (runs.cases >> shift & 1023 for shift in (0, 10, 20))
-    title = (upper == 1) & (_UPPER[flat[runs.starts]] == 1)
-    tests = [digits == lengths, upper == lengths, title, lower == lengths, digits > 0]
-    signs = np.where(_CLASSES[flat[runs.starts]] == _OTHER, 6, 5)
-    kinds = np.select(tests, [0, 1, 2, 3, 4], signs)
+    first = flat[runs.starts]
+    kinds = np.where(_CLASSES[first] == _OTHER, 6, 5)  # then the more telling over the less
+    kinds[digits > 0] = 4
+    kinds[lower == lengths] = 3
+    kinds[(upper == 1) & (_UPPER[first] == 1)] = 2
+    kinds[upper == lengths] = 1
+    kinds[digits == lengths] = 0
     return 1 + kinds * 8 + np.minimum(lengths, 8) - 1

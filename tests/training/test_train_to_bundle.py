@@ -20,11 +20,11 @@ from bridge.inference.bundle import load
 from training import config, data, export, folds, hashed, metrics, protocol, report, workshop
 
 DISGUISES = (
-    lambda text: " ".join(text),
-    lambda text: ".".join(text),
+    " ".join,
+    ".".join,
     lambda text: text.replace("e", "3").replace("o", "0"),
     lambda text: text.replace("a", "\u0430").replace("e", "\u0435"),
-    lambda text: "\u200b".join(text),
+    "\u200b".join,
     lambda text: text.replace("&", "&amp;"),
     lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),
     str.upper,
