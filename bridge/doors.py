@@ -198,16 +198,15 @@ class Door:
             self._subacks.expected(packet_id).add_done_callback(subscription.settle)
 
     def _guarded(self, handler: Handler) -> Callable[[Client, Any, MQTTMessage], None]:
-        """Wrap ``handler``: an exception would end paho's thread, and nobody would see it."""
+        return lambda _client, _userdata, message: self._call(lambda: handler(_message(message)))
 
-        def guarded(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
-            try:
-                handler(_message(message))
-            except Exception:  # noqa: BLE001 - whatever it was, it is logged and counted
-                self.failures += 1
-                _log.error("door.handler_failed", exc_info=True)
-
-        return guarded
+    def _call(self, foreign: Callable[[], None]) -> None:
+        """Run other people's code: an exception would end paho's thread, and nobody would see."""
+        try:
+            foreign()
+        except Exception:  # noqa: BLE001 - whatever it was, it is logged and counted
+            self.failures += 1
+            _log.error("door.handler_failed", exc_info=True)
 
     def _connected(
         self, _client: Client, _userdata: Any, _flags: ConnectFlags, code: ReasonCode, _: Any
@@ -234,17 +233,15 @@ class Door:
             return
         if not self._first.done():
             self._first.set_exception(hung_up(self._mqtt))
-        self._tell(connected=False, why=f"connection lost ({code})")
+        # Of a socket that just closed, paho knows no more than "Unspecified error".
+        reason = "" if code.value == REFUSED else f": {code}"
+        self._tell(connected=False, why=f"the connection to the broker is lost{reason}")
 
     def _tell(self, *, connected: bool, why: str = "") -> None:
         _log.info("door.connected" if connected else "door.disconnected", reason=why)
-        if self._on_change is None:
-            return
-        try:
-            self._on_change(connected, why)
-        except Exception:  # noqa: BLE001 - as for handlers
-            self.failures += 1
-            _log.error("door.handler_failed", exc_info=True)
+        on_change = self._on_change
+        if on_change is not None:
+            self._call(lambda: on_change(connected, why))
 
     def _subscribed(
         self, _client: Client, _userdata: Any, packet_id: int, codes: list[ReasonCode], _: Any

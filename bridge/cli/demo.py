@@ -23,7 +23,7 @@ from bridge.cli.display import out, waiting
 from bridge.cli.questions import Instances
 from bridge.doors import Door
 from bridge.errors import BridgeError, Unavailable
-from bridge.settings import Account, Mqtt, load
+from bridge.settings import Account, Model, Mqtt, load
 from bridge.topics import Topics
 
 _ROOT = "spam/v1"
@@ -49,12 +49,13 @@ def command(
     [dim]Example:[/dim]  bridge demo --keep
     """
     logs.configure("error")
+    model = load().model  # a wrong setting is told before anything is started
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="bridge-demo-"))
     try:
         with Children(folder) as children:
-            Demo(children, folder).tell(keep=keep)
+            Demo(children, folder, model).tell(keep=keep)
     except BridgeError as error:
         raise type(error)(f"{error}\nthe logs are in {folder}") from None
     except KeyboardInterrupt:
@@ -67,11 +68,18 @@ def command(
 
 
 class Demo:
-    """The story, chapter by chapter."""
+    """The story, chapter by chapter.
 
-    def __init__(self, children: Children, folder: Path) -> None:
+    Args:
+        children: Who starts and ends processes.
+        folder: Where journal and logs go.
+        model: Which model serves.
+    """
+
+    def __init__(self, children: Children, folder: Path, model: Model) -> None:
         self._children = children
         self._folder = folder
+        self._model = model
         self._port = kids.free_port()
 
     def tell(self, *, keep: bool) -> None:
@@ -100,7 +108,7 @@ class Demo:
         _done("broker", f"Mosquitto {_version(program)} on 127.0.0.1:{self._port}")
 
     def _bridge(self) -> None:
-        model = load().model
+        model = self._model
         directory = model.directory if model.directory.is_dir() else PROJECT / "models"
         environment = kids.environment(
             BRIDGE_INSTANCE="demo",

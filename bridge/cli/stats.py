@@ -1,7 +1,7 @@
 """``bridge stats``: how many calls of which kind, hour by hour."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -38,7 +38,7 @@ def command(
     settings = load()
     with door(settings) as opened:
         questions = Questions(opened, Topics(settings.topics.root))
-        hours = total(questions.ask("stats", {"device": device, **when}))
+        hours = total(_pages(questions, {"device": device, **when}))
     if as_json:
         display.print_json({"hours": [{"hour": it, "counts": hours[it]} for it in hours]})
     elif hours:
@@ -47,7 +47,21 @@ def command(
         display.out.print(f"[dim]No calls from {when['from']} to {when['to']} (UTC).[/]")
 
 
-def total(responses: list[Response]) -> Hours:
+def _pages(questions: Questions, question: Mapping[str, object]) -> Iterator[Response]:
+    for response in questions.ask("stats", question):
+        yield response
+        yield from _rest(questions, question, response)
+
+
+def _rest(
+    questions: Questions, question: Mapping[str, object], page: Response
+) -> Iterator[Response]:
+    while following := page.data.get("next"):
+        page = questions.ask_one(page.instance, "stats", {**question, "from": following})
+        yield page
+
+
+def total(responses: Iterable[Response]) -> Hours:
     """Add up what several bridges counted, hour by hour, in order."""
     hours: dict[str, Counter[str]] = defaultdict(Counter)
     for response in responses:
