@@ -50,7 +50,8 @@ class Identity:
     session_expiry_interval_s: int
     receive_maximum: int
     will: Will
-    maximum_packet_size_bytes: int = 300_000
+    maximum_packet_size_bytes: int = 4 * 1024 * 1024
+    """A broker drops what is larger without a word (3.1.2.11.4), so far above what is answered."""
 
 
 class Subscription(NamedTuple):

@@ -20,19 +20,20 @@ READ_CALLS: Final = (
     "SELECT message_id, called_at, outcome, label, score, model_version, cached, text, text_key"
     " FROM calls_by_device_hour WHERE device_id = ? AND hour = ?"
 )
-DELETE_CALLS: Final = "DELETE FROM calls_by_device_hour WHERE device_id = ? AND hour = ?"
+DELETE_CALLS: Final = (
+    "DELETE FROM calls_by_device_hour WHERE device_id = ? AND hour = ? AND called_at < ?"
+)
 
 WRITE_HOUR: Final = "INSERT INTO hours_by_device (device_id, hour) VALUES (?, ?)"
 READ_HOURS: Final = (
     "SELECT hour FROM hours_by_device WHERE device_id = ? AND hour >= ? AND hour < ?"
 )
-DELETE_HOURS: Final = "DELETE FROM hours_by_device WHERE device_id = ?"
 
 WRITE_COUNT: Final = (
     "INSERT INTO counts_by_hour (hour, journal, device_id, label, calls) VALUES (?, ?, ?, ?, ?)"
 )
 READ_COUNTS: Final = "SELECT journal, device_id, label, calls FROM counts_by_hour WHERE hour = ?"
-DELETE_COUNT: Final = "DELETE FROM counts_by_hour WHERE hour = ? AND journal = ? AND device_id = ?"
+DELETE_COUNTS: Final = "DELETE FROM counts_by_hour WHERE hour = ? AND journal = ? AND device_id = ?"
 
 WRITE_CORRECTION: Final = (
     'INSERT INTO corrections (text_key, label, "by", at, text) VALUES (?, ?, ?, ?, ?)'
@@ -43,5 +44,3 @@ ALL_CORRECTIONS: Final = 'SELECT text_key, label, "by", at, text FROM correction
 WRITE_FORGOTTEN: Final = "INSERT INTO forgotten (device_id, before) VALUES (?, ?)"
 READ_FORGOTTEN: Final = "SELECT device_id, before FROM forgotten WHERE device_id IN ?"
 ALL_FORGOTTEN: Final = "SELECT device_id, before FROM forgotten"
-
-READ_VERSION: Final = "SELECT version FROM schema_version WHERE id = 0"

@@ -1,0 +1,177 @@
+"""What the clerk must not forget: how far it has shipped, what it has counted, what people said.
+
+One small SQLite file beside the segments, and the clerk is the only one who opens it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL, shipped INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS counts (
+  hour_ms INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  label TEXT NOT NULL,
+  calls INTEGER NOT NULL,
+  is_sent INTEGER NOT NULL,
+  PRIMARY KEY (hour_ms, device, label)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unsent ON counts (is_sent) WHERE NOT is_sent;
+CREATE TABLE IF NOT EXISTS dead_letters (
+  number INTEGER PRIMARY KEY, device TEXT NOT NULL, reason TEXT NOT NULL, call TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS corrections (
+  text_key BLOB PRIMARY KEY,
+  label TEXT NOT NULL,
+  by TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  text TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS forgotten (device TEXT PRIMARY KEY, before_ms INTEGER NOT NULL) STRICT;
+"""
+
+_ADD = """
+INSERT INTO counts VALUES (?, ?, ?, ?, 0)
+ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, is_sent = 0
+"""
+
+
+class HourCount(NamedTuple):
+    """Calls of one device with one label in one hour, as this journal has counted them."""
+
+    hour_ms: int
+    device: str
+    label: str
+    calls: int
+
+
+class DeadLetter(NamedTuple):
+    """A call that the database refuses for good."""
+
+    number: int
+    device: str
+    reason: str
+    call: str
+    """The row as JSON; with a text only where the log keeps texts."""
+
+
+class Correction(NamedTuple):
+    """What a person said of a text."""
+
+    text_key: bytes
+    label: str
+    by: str
+    at_ms: int
+    text: str | None
+
+
+class Notebook:
+    """The clerk's own file.
+
+    Args:
+        folder: The journal's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Two threads of the clerk use it, and sqlite3 itself serialises them.
+        self._file = sqlite3.connect(
+            folder / "clerk.sqlite", isolation_level=None, check_same_thread=False
+        )
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.executescript(_SCHEMA)
+        if not self._file.execute("SELECT count(*) FROM journal").fetchone()[0]:
+            self._file.execute("INSERT INTO journal VALUES (?, 0)", (secrets.token_hex(8),))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    # shipping
+
+    @property
+    def journal_id(self) -> str:
+        """What tells this journal from any other of the installation."""
+        return str(self._file.execute("SELECT id FROM journal").fetchone()[0])
+
+    @property
+    def shipped(self) -> int:
+        """The number of the last call that is in the database."""
+        return int(self._file.execute("SELECT shipped FROM journal").fetchone()[0])
+
+    def advance(
+        self,
+        shipped: int,
+        counts: Mapping[tuple[int, str, str], int],
+        dead_letters: Iterable[DeadLetter],
+    ) -> None:
+        """Take note of a page: its end, its counts and what was set aside, all or nothing.
+
+        Args:
+            shipped: The number of its last call.
+            counts: Calls by hour (Unix milliseconds), device and label.
+            dead_letters: What the database refuses for good.
+        """
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute("UPDATE journal SET shipped = ?", (shipped,))
+            self._file.executemany(_ADD, [(*key, calls) for key, calls in counts.items()])
+            self._file.executemany(
+                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)", dead_letters
+            )
+
+    def unsent_counts(self) -> list[HourCount]:
+        """Return the sums that have changed since they were sent."""
+        rows = self._file.execute(
+            "SELECT hour_ms, device, label, calls FROM counts WHERE NOT is_sent"
+        )
+        return [HourCount(*row) for row in rows]
+
+    def counts_sent(self, counts: Sequence[HourCount]) -> None:
+        """Take note that the database has these sums, unless they have changed meanwhile."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.executemany(
+                "UPDATE counts SET is_sent = 1"
+                " WHERE hour_ms = ? AND device = ? AND label = ? AND calls = ?",
+                counts,
+            )
+
+    def forget_counts_before(self, hour_ms: int) -> None:
+        """Drop sums of hours that the log does not keep any more."""
+        self._file.execute("DELETE FROM counts WHERE is_sent AND hour_ms < ?", (hour_ms,))
+
+    @property
+    def dead_letters(self) -> int:
+        """How many calls were set aside."""
+        return int(self._file.execute("SELECT count(*) FROM dead_letters").fetchone()[0])
+
+    # what people said
+
+    def correct(self, correction: Correction) -> None:
+        """Keep a correction; a later one of the same text replaces it."""
+        self._file.execute("INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?)", correction)
+
+    def corrections(self) -> list[Correction]:
+        """Return all corrections, oldest first."""
+        rows = self._file.execute("SELECT * FROM corrections ORDER BY at_ms")
+        return [Correction(*row) for row in rows]
+
+    def forget(self, device: str, before_ms: int) -> None:
+        """Keep that calls of ``device`` before a time must never be told again."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute(
+                "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (device, before_ms)
+            )
+            self._file.execute("DELETE FROM counts WHERE device = ?", (device,))
+            self._file.execute("DELETE FROM dead_letters WHERE device = ?", (device,))
+
+    def forgotten(self) -> dict[str, int]:
+        """Return before when each forgotten device is forgotten, in Unix milliseconds."""
+        return dict(self._file.execute("SELECT device, before_ms FROM forgotten"))
