@@ -101,12 +101,17 @@ def canonicalise(text: str) -> str:
         text: Any string, lone surrogates included.
 
     Returns:
-        Printable ASCII and ``CODES``, single spaces, case kept; at most a few times as long.
+        Printable ASCII and ``CODES``, single spaces, case kept, about ``LONGEST_CHARS`` at most.
         ``canonicalise`` of it is itself.
     """
-    if len(text) > LONGEST_CHARS:
-        text = text[: LONGEST_CHARS // 2] + " " + text[-LONGEST_CHARS // 2 :]
-    return _respell(_narrow(text))
+    return _respell(_cut(_narrow(_cut(text))))  # twice: one character can become eighteen
+
+
+def _cut(text: str) -> str:
+    """Keep the two ends of an endless text; cut again, it stays as it is."""
+    if len(text) <= LONGEST_CHARS:
+        return text
+    return text[: LONGEST_CHARS // 2] + " " + text[-LONGEST_CHARS // 2 :]
 
 
 def _narrow(text: str) -> str:

@@ -77,6 +77,14 @@ def test_every_character_has_a_fixed_meaning() -> None:
         assert set(plain) <= ALPHABET, hex(code)
 
 
+@pytest.mark.parametrize("text", ["\ufdfa", "&", "a1", "f r e e ", "123", "x", " ", "a\u2026"])
+def test_an_endless_text_is_bounded_and_stays_as_it_is(text: str) -> None:
+    """However it expands or shrinks, the outcome is short and idempotent."""
+    plain = canonicalise(text * 5000)
+    assert len(plain) <= LONGEST_CHARS + 1
+    assert canonicalise(plain) == plain
+
+
 def test_a_long_text_costs_no_more_than_its_two_ends() -> None:
     """The middle of an endless text is not read."""
     plain = canonicalise("a" + "b" * 10 * LONGEST_CHARS + "c")
