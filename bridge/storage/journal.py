@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -54,6 +55,7 @@ class SegmentedJournal:
         try:
             self._resume()
         except (sqlite3.Error, OSError) as error:
+            self._lock.close()
             raise ConfigurationError(f"BRIDGE_JOURNAL__PATH: {folder}: {error}") from None
 
     def count(self, counter: str, messages: int = 1) -> None:
@@ -89,12 +91,12 @@ class SegmentedJournal:
 
     def close(self) -> None:
         """Write what was counted since the last batch, and let the next writer in."""
-        try:
+        # A full disk must not spoil a goodbye: counts without rows are whole without this one too.
+        with suppress(sqlite3.Error):
             self._commit([], self.totals)
-        finally:
-            self._window.close()
-            self._writer.close()
-            self._lock.close()
+        self._window.close()
+        self._writer.close()
+        self._lock.close()
 
     def _resume(self) -> None:
         known = segments(self._folder) or [create(self._folder, 1, self.totals)]

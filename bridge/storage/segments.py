@@ -66,8 +66,12 @@ class Segment:
     def write(self) -> sqlite3.Connection:
         """Open it for its one writer."""
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=1)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def unlink(self) -> None:

@@ -13,6 +13,10 @@ from bridge.storage.segments import COLUMNS, Segment
 
 _FIND = f"SELECT {COLUMNS} FROM calls WHERE number = ?"  # noqa: S608 - column names
 _KEYS = "SELECT number, key FROM calls WHERE key != 0"
+_LARGEST_BATCH = 4096
+_SEGMENTS_MAX = 512
+"""Tiny segments would make a table of their own each: here the window is cut short instead."""
+
 _LAST = "SELECT called_at_ms FROM calls ORDER BY number DESC LIMIT 1"
 
 
@@ -27,8 +31,9 @@ class RepeatWindow:
 
     def __init__(self, window_ms: int, repeats_max: int, segment_rows: int) -> None:
         self._window_ms = window_ms
-        self._capacity = 1 + -(-repeats_max // segment_rows)
-        self._repeats = Repeats(self._capacity, segment_rows)
+        self._capacity = min(1 + -(-repeats_max // segment_rows), _SEGMENTS_MAX)
+        # An empty segment takes a whole batch, however few rows a segment may have.
+        self._repeats = Repeats(self._capacity, max(segment_rows, _LARGEST_BATCH))
         self._known: dict[int, Segment] = {}  # by first number, oldest first; the last is open
         self._readers: dict[int, sqlite3.Connection] = {}
 
