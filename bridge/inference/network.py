@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
-import onnxruntime
+import numpy as np
+from numpy.typing import NDArray
 
 from bridge.errors import BadBundle
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+# Its wheel can report to its maker; only this, before the import, keeps it from it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime  # noqa: E402 - see above
 
 
 class Network:
