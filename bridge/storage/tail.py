@@ -44,7 +44,7 @@ class Tail:
 
     def __init__(self) -> None:
         self._segment: Segment | None = None
-        self._memory = _empty()
+        self._memory: sqlite3.Connection | None = None  # made by the thread that will use it
         self._seen = 0
 
     def follow(self, segment: Segment) -> sqlite3.Connection:
@@ -53,28 +53,29 @@ class Tail:
         Raises:
             Unavailable: It cannot be read.
         """
-        if segment != self._segment:
-            self._start_over(segment)
+        if self._memory is None or segment != self._segment:
+            self._memory = self._start_over(segment)
         try:
             self._memory.execute("ATTACH ? AS open", (_read_only(segment),))
-            self._take_in()
+            self._take_in(self._memory)
             self._memory.execute("DETACH open")
         except sqlite3.Error as error:
             self._segment = None  # a page may be half taken in
             raise Unavailable(f"{segment.path.name} cannot be read: {error}") from None
         return self._memory
 
-    def _start_over(self, segment: Segment) -> None:
-        self._memory.close()
-        self._memory, self._segment = _empty(), segment
-        self._seen = segment.first_number - 1
+    def _start_over(self, segment: Segment) -> sqlite3.Connection:
+        if self._memory:
+            self._memory.close()
+        self._segment, self._seen = segment, segment.first_number - 1
+        return _empty()
 
-    def _take_in(self) -> None:
-        last = self._memory.execute(_LAST).fetchone()[0]
+    def _take_in(self, memory: sqlite3.Connection) -> None:
+        last = memory.execute(_LAST).fetchone()[0]
         while self._seen < last:
             upto = min(last, self._seen + _PAGE)
             for statement in _ADD:
-                self._memory.execute(statement, (self._seen, upto))
+                memory.execute(statement, (self._seen, upto))
             self._seen = upto
 
 
