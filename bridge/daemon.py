@@ -8,9 +8,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bridge.corrections import Corrections
 from bridge.errors import SessionTakenOver
 from bridge.fingerprints import Fingerprints
 from bridge.inference.memory_cache import MemoryCache
@@ -27,10 +29,13 @@ from bridge.mqtt.session import Session
 from bridge.pipeline import Pipeline, Rules
 from bridge.ports import Clock
 from bridge.rate import RateLimit
-from bridge.settings import Settings
+from bridge.settings import Cassandra, Settings
 from bridge.storage.installation import store_key
 from bridge.storage.journal import SegmentedJournal
 from bridge.topics import Topics
+
+if TYPE_CHECKING:
+    from bridge.storage.cassandra.cache import CassandraCache
 
 _EXIT_TAKEN_OVER = 3
 
@@ -88,7 +93,9 @@ def _compose(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> L
         settings.model.directory, settings.model.active, threads=settings.model.threads
     )
     status.because("models", "; ".join(refused) or None)
+    corrections = Corrections(settings.cache.max)
     cache = MemoryCache(settings.cache.max, settings.cache.ttl_s, clock)
+    store = _store(settings.cassandra, clock, stack)
     rate = settings.rate
     limit = RateLimit(rate.per_device, rate.burst) if rate.per_device else None
     session = Session(_identity(settings, topics, status), settings.mqtt.answer_expiry_s)
@@ -110,14 +117,14 @@ def _compose(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> L
             keep_text=settings.log.text == "full",
         ),
         fingerprints=Fingerprints(store_key(settings.store, settings.journal.path)),
-        lookup=Lookup(models, [cache]),
+        lookup=Lookup(models, [corrections, cache, *([store] if store else [])]),
         active=settings.model.active,
         journal=journal,
         connection=session,
         clock=clock,
         rate=limit,
     )
-    clerk = ClerkProcess(status.hear_clerk, clock)
+    clerk = ClerkProcess(_ears(status, corrections), clock)
     stack.callback(clerk.stop)
     house = House(
         settings,
@@ -129,6 +136,7 @@ def _compose(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> L
         clerk=clerk,
         models=models,
         cache=cache,
+        store=store,
         rate=limit,
         meter=meter,
         clock=clock,
@@ -141,6 +149,31 @@ def _compose(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> L
         clock=clock,
         batch_max=settings.batch_max,
     )
+
+
+def _store(settings: Cassandra, clock: Clock, stack: contextlib.ExitStack) -> CassandraCache | None:
+    """Open the second level of the cache; it connects while verdicts already flow."""
+    if not settings.is_configured:
+        return None
+    # Imported here: the driver takes half a second, and the embedded default has no use of it.
+    from bridge.storage.cassandra.cache import open_cache  # noqa: PLC0415
+
+    store = open_cache(settings, clock)
+    stack.callback(store.close)
+    return store
+
+
+def _ears(status: Status, corrections: Corrections) -> Callable[[dict[str, Any]], None]:
+    """Hear what the clerk says: how it is, and what people have corrected."""
+
+    def hear(said: dict[str, Any]) -> None:
+        if said["event"] == "corrections":
+            for text_key, label in said["labels"].items():
+                corrections.hear(bytes.fromhex(text_key), label)
+        else:
+            status.hear_clerk(said)
+
+    return hear
 
 
 def _identity(settings: Settings, topics: Topics, status: Status) -> Identity:

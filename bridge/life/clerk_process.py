@@ -45,6 +45,11 @@ class ClerkProcess:
         return self._pipe
 
     @property
+    def why(self) -> str | None:
+        """What is wrong with it; that it was started once more is nothing yet."""
+        return "the clerk keeps dying; its log says why" if self._failures > 1 else None
+
+    @property
     def pid(self) -> int | None:
         """The child's process id, while it runs."""
         return self._process.pid if self._process else None
@@ -61,6 +66,7 @@ class ClerkProcess:
         )
         theirs.close()
         self._pipe = ours
+        self._partial = b""  # half a line that the one before died over
         self.restarts += 1
 
     def read(self) -> None:
@@ -99,6 +105,7 @@ class ClerkProcess:
         process = self._process
         if process is None:
             return
+        process.kill()  # its pipe has ended: whatever it still does, nobody hears of it
         self.stop()
         first, last = _RESTART_S
         delay_s = min(last, first * 2**self._failures)

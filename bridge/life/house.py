@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -28,6 +28,20 @@ _HEALTH_S = 5.0
 _log = structlog.get_logger()
 
 
+class Store(Protocol):
+    """The second level of the cache, as far as its state goes."""
+
+    @property
+    def why(self) -> str | None:
+        """Why it cannot be used just now; nothing where it can."""
+
+    def probe(self) -> None:
+        """Find out whether it can be used again."""
+
+    def figures(self) -> dict[str, int]:
+        """Return what was asked of it since the start."""
+
+
 class House:
     """Ledger, state, health: told to whoever subscribes, retained."""
 
@@ -43,6 +57,7 @@ class House:
         clerk: ClerkProcess,
         models: Mapping[str, BundleClassifier],
         cache: MemoryCache,
+        store: Store | None,
         rate: RateLimit | None,
         meter: Meter,
         clock: Clock,
@@ -56,6 +71,7 @@ class House:
         self._clerk = clerk
         self._models = models
         self._cache = cache
+        self._store = store
         self._rate = rate
         self._meter = meter
         self._clock = clock
@@ -101,6 +117,10 @@ class House:
         ledger = self._ledger()
         adds_up = 2 * ledger["received"] == sum(ledger.values())
         self._status.because("ledger", None if adds_up else "the ledger does not add up: a bug")
+        self._status.because("clerk_process", self._clerk.why)
+        if self._store:
+            self._store.probe()
+            self._status.because("store", self._store.why)
         if not self._link.is_online:
             return
         self._status.say(self._session)
@@ -161,6 +181,7 @@ class House:
                 "unacknowledged": self._session.unacknowledged,
             },
             "cache": self._cache.figures(),
+            "store": self._store.figures() if self._store else None,
             "journal": {name: report.get(name) for name in ("segments", "bytes")},
             "clerk": {"restarts": self._clerk.restarts},
             **self._meter.measure(ledger["received"], self._clerk.pid),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
+from pydantic_core import from_json
 
 from bridge.errors import SessionTakenOver
 from bridge.ports import Clock, Delivery
@@ -18,6 +19,7 @@ _log = structlog.get_logger()
 
 _ALIVE = ("online", "degraded")
 _DROPPED = "$SYS/broker/publish/messages/dropped"
+_DIGITS = 20  # of a 64-bit number
 
 
 class Publisher(Protocol):
@@ -53,7 +55,7 @@ class Status:
         self._reasons: dict[str, str] = {}
         self._others: dict[str, str] = {}
         self._said: tuple[str, list[str]] | None = None
-        self._since = iso(clock.now_ms())
+        self._since = self._started = iso(clock.now_ms())
         self.broker_dropped: int | None = None
         """What the broker says that it dropped, of whomever's."""
 
@@ -123,8 +125,12 @@ class Status:
             self._check_other(instance, state)
 
     def _check_own(self, state: Mapping[str, Any]) -> None:
-        # A take-over is silent on Mosquitto 2.0.11: only the retained state tells (measured).
-        if self._said and state.get("state") in _ALIVE and state.get("start") != self._me.start:
+        # A take-over is silent on Mosquitto 2.0.11: only the retained state tells (measured). One
+        # from before our start is our own last life: a broker that was killed forgets the newest.
+        is_foreign = state.get("start") != self._me.start
+        since = state.get("since")
+        is_newer = isinstance(since, str) and since >= self._started
+        if self._said and state.get("state") in _ALIVE and is_foreign and is_newer:
             raise SessionTakenOver(
                 f"another process is {self._me.instance} on this broker;"
                 " give each bridge a BRIDGE_INSTANCE of its own"
@@ -157,11 +163,11 @@ class Status:
 def _document_of(payload: bytes) -> Mapping[str, Any]:
     """Read a state that anyone may have written."""
     try:
-        document = json.loads(payload)
+        document = from_json(payload)  # unlike json, at any depth a ValueError at worst
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 
 
 def _number(payload: bytes) -> int | None:
-    return int(payload) if payload.isdigit() else None
+    return int(payload) if payload.isdigit() and len(payload) <= _DIGITS else None

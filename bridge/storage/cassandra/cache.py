@@ -7,15 +7,19 @@ and nothing is queued that is not on disk already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from bridge.corrections import corrected
-from bridge.ports import CacheKey, Classification
+from bridge.errors import BridgeError
+from bridge.ports import CacheKey, Classification, Clock
 from bridge.requests import Cached
+from bridge.settings import Cassandra
 from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.statements import READ_CORRECTIONS, READ_VERDICTS
 
 STATEMENTS = (READ_VERDICTS, READ_CORRECTIONS)
 
+_PROBE_S = 1.0
 _KEYS_MAX = 64
 """Keys of one ``IN``: 11 us each on the client (measured), and no burden on its coordinator."""
 
@@ -27,6 +31,19 @@ class CassandraCache:
 
     def __init__(self, session: CassandraSession) -> None:
         self._session = session
+
+    @property
+    def why(self) -> str | None:
+        """Why it cannot be used just now; nothing where it can."""
+        return self._session.why
+
+    def figures(self) -> dict[str, int]:
+        """Return what was asked of Cassandra since the start."""
+        return {"calls": self._session.calls, "failures": self._session.failures}
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._session.close()
 
     def get_many(
         self, keys: Sequence[CacheKey], deadline_s: float
@@ -60,6 +77,12 @@ class CassandraCache:
                 found[key] = corrected(labels[key[1]], key[0])
         return found
 
+    def probe(self) -> None:
+        """Find out whether Cassandra answers again, where it did not: nobody may be asking now."""
+        if self._session.why:
+            with suppress(BridgeError):
+                self._session.send(READ_CORRECTIONS, [[b""]], timeout_s=_PROBE_S, near=b"-")
+
     def put_many(self, entries: Mapping[CacheKey, Classification]) -> None:
         """Leave it to the clerk, who has every new verdict in the journal."""
 
@@ -85,3 +108,10 @@ def _verdict_key(key: CacheKey) -> bytes:
 
 def _correction_key(key: CacheKey) -> bytes:
     return key[1]
+
+
+def open_cache(settings: Cassandra, clock: Clock) -> CassandraCache:
+    """Return the cache of an installation; it connects in the background."""
+    session = CassandraSession(settings, STATEMENTS, clock)
+    session.start()
+    return CassandraCache(session)

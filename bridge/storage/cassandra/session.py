@@ -44,11 +44,8 @@ class Refused(BridgeError):
 class Pending:
     """A call that has been sent."""
 
-    def __init__(
-        self, future: ResponseFuture, settle: Callable[[BaseException | None], None]
-    ) -> None:
+    def __init__(self, future: ResponseFuture) -> None:
         self._future = future
-        self._settle = settle
 
     def result(self) -> list[Any]:
         """Wait for the rows; the deadline was given when it was sent.
@@ -58,12 +55,9 @@ class Pending:
             Refused: The server will never take it.
         """
         try:
-            rows = list(self._future.result())  # all pages
+            return list(self._future.result())  # all pages
         except Exception as error:  # noqa: BLE001 - the driver's errors have no root
-            self._settle(error)
             raise _wrapped(error) from None
-        self._settle(None)
-        return rows
 
 
 class CassandraSession:
@@ -173,12 +167,15 @@ class CassandraSession:
             raise Unavailable("Cassandra: does not answer, is left alone for some seconds")
         if not self._room.acquire(timeout=timeout_s):
             raise Unavailable("Cassandra: too much is in flight")
+        self.calls += 1
         try:
-            self.calls += 1
-            return Pending(session.execute_async(make(), timeout=timeout_s), self._settle)
+            future = session.execute_async(make(), timeout=timeout_s)
         except Exception as error:  # noqa: BLE001 - the driver's errors have no root
             self._settle(error)
             raise _wrapped(error) from None
+        # Settled by the driver's thread: nobody has to wait for an answer for it to count.
+        future.add_callbacks(lambda _: self._settle(None), self._settle)
+        return Pending(future)
 
     def _settle(self, error: BaseException | None) -> None:
         """Count what came of a call."""
