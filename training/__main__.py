@@ -89,11 +89,16 @@ def evaluate(
     names = config or sorted(path.stem for path in configs.CONFIGS.glob("*.toml"))
     studies = [protocol.study(configs.load(name)) for name in names]
     _import_tensorflow()
+    runs = [
+        (study, part)
+        for study, part in protocol.missing(studies)
+        if seed in {None, part.seed} and fold in {None, part.fold}
+    ]
     with _progress() as progress:
-        for study, part in list(protocol.missing(studies)):
-            if seed in {None, part.seed} and fold in {None, part.fold}:
-                label = f"{protocol.config_name(study.config)} seed {part.seed} fold {part.fold}"
-                study.run(part, _task(progress, label))
+        advance = _task(progress, f"{len(runs)} runs")
+        for done, (study, part) in enumerate(runs):
+            label = f"{protocol.config_name(study.config)} seed {part.seed} fold {part.fold}"
+            study.run(part, _of_many(advance, _task(progress, label), done, len(runs)))
     if left := len(list(protocol.missing(studies))):
         console.print(f"{left} runs left: `make evaluate` goes on with them and writes the report")
         return
@@ -151,6 +156,18 @@ def _progress() -> Iterator[Progress]:
 def _task(progress: Progress, description: str) -> Callable[[float], None]:
     task = progress.add_task(description, total=1.0)
     return lambda share: progress.update(task, completed=share)
+
+
+def _of_many(
+    whole: Callable[[float], None], part: Callable[[float], None], done: int, count: int
+) -> Callable[[float], None]:
+    """Move two bars: one run's, and that of all."""
+
+    def advance(share: float) -> None:
+        part(share)
+        whole((done + share) / count)
+
+    return advance
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The data set, the folds, and what is wrong with a file of them. No text leaves in an error."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,7 @@ class Texts:
         folds: (n,) int64, 0 to 4; -1 is never tested on.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)  # never in a traceback
     labels: NDArray[np.int8]
     sources: NDArray[np.str_]
     groups: NDArray[np.int64]
