@@ -258,7 +258,7 @@ def test_two_bridges_never_write_one_journal(open_journal: Open):
 def test_a_folder_that_cannot_be_made_names_its_setting(open_journal: Open, tmp_path: Path):
     """A file stands where the folder should be."""
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="BRIDGE_JOURNAL__PATH: .* cannot be written"):
+    with pytest.raises(ConfigurationError, match=r"BRIDGE_JOURNAL__PATH: .* cannot be written"):
         open_journal(tmp_path / "file" / "journal")
 
 
