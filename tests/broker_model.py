@@ -37,7 +37,7 @@ class BrokerModel:
         self._server_keep_alive_s = server_keep_alive_s
         self._keeps_to_window = keeps_to_window
         self._client_receive_maximum = 65535
-        self._has_session = False
+        self._has_session = self._is_connected = False
         self._packet_id = 0
         self._again: deque[int] = deque()
         self._open: deque[int] = deque()
@@ -67,7 +67,7 @@ class BrokerModel:
 
     def deliver(self, count: int = 1_000_000) -> None:
         """Send up to ``count`` messages: those of the connection before first, then new ones."""
-        while count and (self._again or (self.queue and self._has_room())):
+        while self._is_connected and count and (self._again or (self.queue and self._has_room())):
             count -= 1
             if self._again:
                 self._send(self._again.popleft(), duplicate=True)
@@ -84,6 +84,7 @@ class BrokerModel:
 
     def lose_connection(self) -> None:
         """Forget the connection: bytes on their way are gone, the session stays."""
+        self._is_connected = False
         self._in = b""
         self._out.clear()
         self._open.clear()
@@ -121,7 +122,7 @@ class BrokerModel:
             server_keep_alive=self._server_keep_alive_s,
         )
         self._out.append(connack.write())
-        self._has_session = True
+        self._has_session = self._is_connected = True
         self._again = deque(self.inflight)
 
     def _on_subscribe(self, packet: mqtt5.SubscribePacket) -> None:

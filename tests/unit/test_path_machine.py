@@ -245,4 +245,4 @@ class PathMachine(RuleBasedStateMachine):
 
 
 TestPathMachine = PathMachine.TestCase
-TestPathMachine.settings = settings(max_examples=150, stateful_step_count=50)
+TestPathMachine.settings = settings(max_examples=100, stateful_step_count=40)
