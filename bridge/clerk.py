@@ -213,8 +213,11 @@ class Clerk:
             return int(not desk.is_alive())
         finally:
             self._desk.end()
-            self._door.close()
-            desk.join(_LEAVE_S)
+            # In a thread too: a broker that does not answer would hold it for longer.
+            leaving = threading.Thread(target=self._door.close, daemon=True)
+            leaving.start()
+            for thread in (leaving, desk):
+                thread.join(_LEAVE_S)
 
     def _report_while(self, desk: threading.Thread) -> None:
         while desk.is_alive():

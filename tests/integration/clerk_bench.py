@@ -59,7 +59,7 @@ def fill(
 
 
 def _rows(calls: int, devices: int, start_ms: int) -> Iterator[tuple[object, ...]]:
-    chance = random.Random(1)  # noqa: S311 - a benchmark
+    chance = random.Random(1)
     texts = [" ".join(chance.choices(_WORDS, k=15)) for _ in range(5_000)]
     for number in range(1, calls + 1):
         is_spam = chance.random() < 0.2
