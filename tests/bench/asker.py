@@ -1,0 +1,49 @@
+"""Questions without a pause: ``python -m tests.bench.asker PORT ROOT DEVICE``.
+
+Asks a bridge for all calls of a device and for the counts of all devices in turns, and prints a
+line for each answer: the verb, how long it took in milliseconds, and the calls it was about.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from bridge import logs
+from bridge.cli.questions import Questions
+from bridge.doors import Door
+from bridge.settings import Mqtt
+from bridge.topics import Topics
+
+
+def main(port: int, root: str, device: str) -> None:
+    """Ask until killed."""
+    logs.configure("warning")  # its lines would stand between ours otherwise
+    mqtt = Mqtt(port=port)
+    with Door(mqtt, mqtt) as door:
+        questions = Questions(door, Topics(root), timeout_s=60)
+        while True:
+            for verb, asked in (("calls", device), ("stats", None)):
+                started_s = time.perf_counter()
+                (response,) = questions.ask(verb, {"device": asked, **_today()})
+                took_ms = 1000 * (time.perf_counter() - started_s)
+                sys.stdout.write(f"{verb} {took_ms:.1f} {_calls(response.data)}\n")
+                sys.stdout.flush()
+
+
+def _today() -> dict[str, str]:
+    now = datetime.now(UTC)
+    first, last = now - timedelta(days=1), now + timedelta(hours=1)
+    return {"from": f"{first:%Y-%m-%dT%HZ}", "to": f"{last:%Y-%m-%dT%HZ}"}
+
+
+def _calls(data: dict[str, object]) -> object:
+    hours = data.get("hours")
+    if isinstance(hours, list):
+        return sum(sum(hour["counts"].values()) for hour in hours)
+    return data["total"]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,118 @@
+"""What was measured, and what was promised of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tests.bench.contenders import Throughput
+
+ECHO, WARM, NEW = "echo", "warm", "new"
+
+
+@dataclass(slots=True)
+class Asked:
+    """The path at full load, without and with questions going on."""
+
+    alone_per_s: list[float] = field(default_factory=list)
+    asked_per_s: list[float] = field(default_factory=list)
+    calls_ms: list[float] = field(default_factory=list)
+    stats_ms: list[float] = field(default_factory=list)
+    calls: int = 0
+    """Calls that a question for one device's calls is about."""
+
+    @property
+    def kept(self) -> float:
+        """The median share of its speed that the path keeps."""
+        pairs = zip(self.asked_per_s, self.alone_per_s, strict=True)
+        return median(asked / alone for asked, alone in pairs)
+
+
+@dataclass(slots=True)
+class Figures:
+    """Everything that one benchmark brings."""
+
+    windows: dict[str, int] = field(default_factory=dict)
+    runs: dict[str, list[Throughput]] = field(default_factory=dict)
+    paced_per_s: float = 0.0
+    latencies_ms: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    start_s: list[float] = field(default_factory=list)
+    growth_bytes: int = 0
+    resident_bytes: list[dict[str, int]] = field(default_factory=list)
+    asked: Asked = field(default_factory=Asked)
+    seed_way: Throughput | None = None
+    journal_calls: int = 0
+
+    def middle(self, name: str, figure: Callable[[Throughput], float]) -> float:
+        """Return the median of a figure over a contender's runs."""
+        return median(figure(run) for run in self.runs[name])
+
+    def ratio(self, name: str, figure: Callable[[Throughput], float]) -> float:
+        """Return the median, over the pairs, of a contender's figure by the echo's."""
+        pairs = zip(self.runs[name], self.runs[ECHO], strict=True)
+        return median(figure(run) / figure(echo) for run, echo in pairs)
+
+    @property
+    def resident_mb(self) -> float:
+        """The most that all processes of the bridge ever held together."""
+        return max(sum(each.values()) for each in self.resident_bytes) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A figure that must not be missed, and one to aim at."""
+
+    what: str
+    figure: float
+    must: float
+    goal: float | None = None
+    is_ceiling: bool = False
+    unit: str = ""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what must be is."""
+        return self._reaches(self.must)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the goal is reached, where there is one."""
+        return self.goal is None or self._reaches(self.goal)
+
+    def _reaches(self, bound: float) -> bool:
+        return self.figure <= bound if self.is_ceiling else self.figure >= bound
+
+
+def promises(figures: Figures) -> list[Promise]:
+    """Return what was promised, beside what was measured."""
+    return [
+        Promise("(b) messages/s, by the echo's", figures.ratio(WARM, per_s), 2.0, 2.6),
+        Promise("(b) CPU per message, by the echo's", figures.ratio(WARM, cpu_us), 0.4, 0.28, True),
+        Promise("(c) messages/s, by the echo's", figures.ratio(NEW, per_s), 1.0, 1.4),
+        Promise("start to first verdict", median(figures.start_s), 3.0, None, True, " s"),
+        Promise("resident, all processes", figures.resident_mb, 350, None, True, " MB"),
+        Promise("growth over a long run", figures.growth_bytes / 1e6, 2.0, None, True, " MB"),
+        Promise("speed kept while questions are asked", figures.asked.kept, 0.9),
+    ]
+
+
+def all_kept(promised: Iterable[Promise]) -> bool:
+    """Say whether nothing that must be was missed."""
+    return all(promise.is_kept for promise in promised)
+
+
+def per_s(run: Throughput) -> float:
+    """Messages a second."""
+    return run.per_s
+
+
+def cpu_us(run: Throughput) -> float:
+    """CPU of the contender, all its processes, in microseconds a message."""
+    return run.cpu_us

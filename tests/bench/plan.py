@@ -1,0 +1,37 @@
+"""How much is measured: enough to judge by, or just enough to see that it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The sizes of one benchmark; counts are messages."""
+
+    pairs: int = 7
+    journal_calls: int = 2_000_000
+    starts: int = 3
+    windows: tuple[int, ...] = (50, 100, 200, 400, 800)
+    trial: int = 6_000
+    run: int = 40_000
+    paced: int = 12_000
+    cache_entries: int = 100_000
+    growth: int = 200_000
+    asked_pairs: int = 5
+    seed_way: int = 60
+
+
+QUICK = Plan(
+    pairs=1,
+    journal_calls=60_000,
+    starts=1,
+    windows=(100, 400),
+    trial=2_000,
+    run=6_000,
+    paced=2_000,
+    cache_entries=6_000,
+    growth=10_000,
+    asked_pairs=1,
+    seed_way=20,
+)
