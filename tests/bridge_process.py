@@ -183,8 +183,11 @@ class Client:
         """Return the ledger of a `health` that was published after now."""
         topic = self.topics.instance("bridge-1", "health")
         before = len(self.on(topic))
-        eventually(lambda: len(self.on(topic)) > before, "the next health")
-        return self.document("health")["ledger"]
+
+        def fresh() -> list[paho.MQTTMessage]:
+            return [message for message in self.on(topic)[before:] if not message.retain]
+
+        return json.loads(eventually(fresh, "the next health")[-1].payload)["ledger"]
 
 
 Start = Callable[..., BridgeProcess]
