@@ -14,7 +14,7 @@ from training.config import Config, HashedConfig, WorkshopConfig
 from training.export import MODELS
 
 HOW: Final = (
-    "Cost: one thread. Hashed networks: the shipped bundle, preparation + inference in batches of"
+    "Cost: CPU time on one thread. Hashed networks: the shipped bundle, preparation + inference in batches of"
     " 64 over the whole data set (in brackets: preparation alone; a text alone). The workshop's:"
     " Keras `predict`, one text at a time, as it was served."
 )
@@ -66,10 +66,10 @@ def _workshop(config: WorkshopConfig) -> float:
 
 
 def _best_us(work: Callable[[], object]) -> float:
-    """Time some work a few times and take the best: the rest is the machine's other business."""
+    """Take the CPU time of some work, the best of a few: a busy machine slows its caches too."""
     times = []
     for _ in range(_REPEATS):
-        began = time.perf_counter()
+        began = time.process_time()
         work()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return float(np.min(times)) * 1e6

@@ -53,7 +53,8 @@ def _section(study: Study, directory: Path) -> str:
     name = config_name(study.config)
     _keep_numbers(study, directory / f"{name}.json")
     pooled = [study.pooled(seed) for seed in study.config.seeds]
-    plots.write(study.texts.labels, pooled, directory / f"{name}.png")
+    by_seed = dict(zip(study.config.seeds, pooled, strict=True))
+    plots.write(study.texts.labels, by_seed, directory / f"{name}.png")
     parts = [
         f"## {name}\n",
         _sources(study, pooled),

@@ -39,14 +39,14 @@ def _without_progress(_share: float) -> None:
 def small() -> "HashedConfig":
     """The shipped configuration, trained briefly."""
     shipped = config.load("spam-1")
-    training = shipped.training.model_copy(update={"epochs": 5, "batch": 8})
+    training = shipped.training.model_copy(update={"epochs": 4, "batch": 8, "learning_rate": 5e-3})
     return shipped.model_copy(update={"training": training, "seeds": (1,), "synthetic": False})
 
 
 @pytest.fixture(scope="module")
 def texts() -> "Texts":
     """A slice of the training set, all its folds."""
-    return data.workshop().at(np.arange(0, 6810, 8))
+    return data.workshop().at(np.arange(0, 6810, 10))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_the_protocol_judges_every_text_once_and_reports(
     assert not list(protocol.missing([study]))
     judged = metrics.figures(texts.labels, study.pooled(1), export.THRESHOLD)
     assert judged.texts == len(texts)
-    assert judged.mcc > 0.5
+    assert judged.auc > 0.8
     written = report.write([study], tmp_path).read_text("utf-8")
     assert "MCC" in written
     assert (tmp_path / "spam-1.png").stat().st_size > 10_000
