@@ -6,7 +6,6 @@ import contextlib
 import secrets
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from bridge.fingerprints import Fingerprints
 from bridge.inference.memory_cache import MemoryCache
 from bridge.inference.models import load_models
 from bridge.life.clerk_process import ClerkProcess
+from bridge.life.clock import SystemClock
 from bridge.life.house import House
 from bridge.life.loop import Loop
 from bridge.life.meter import Meter
@@ -61,18 +61,6 @@ def run(settings: Settings) -> int:
         except SessionTakenOver as error:
             _log.error("bridge.taken_over", reason=str(error))
             return _EXIT_TAKEN_OVER
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now_ms(self) -> int:
-        """Unix milliseconds, UTC."""
-        return time.time_ns() // 1_000_000
-
-    def monotonic_s(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
 
 
 def _compose(settings: Settings, clock: Clock, stack: contextlib.ExitStack) -> Loop:

@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from bridge.errors import Unavailable
 from bridge.records import iso
 from bridge.storage.call_log import HOUR_MS, Call, CallLog, Counts
+from bridge.storage.people import CorrectionsQuestion, CorrectOrder, ForgetOrder, People
 from bridge.storage.questions import (
     TRANSACTION_CHARS,
     CallsQuestion,
@@ -39,15 +40,24 @@ class Answers:
     Args:
         log: Who knows.
         instance: Which bridge answers.
+        people: Who carries out what people say.
     """
 
-    def __init__(self, log: CallLog, instance: str) -> None:
+    def __init__(self, log: CallLog, instance: str, people: People | None = None) -> None:
         self._log = log
         self._instance = instance
         self._verbs: dict[str, Callable[[_Entry], _Entry]] = {
             "calls": lambda asked: self._calls(CallsQuestion.model_validate(asked)),
             "stats": lambda asked: self._stats(StatsQuestion.model_validate(asked)),
         }
+        if people:
+            self._verbs |= {
+                "correct": lambda asked: people.correct(CorrectOrder.model_validate(asked)),
+                "corrections": lambda asked: people.corrections(
+                    CorrectionsQuestion.model_validate(asked)
+                ),
+                "forget": lambda asked: people.forget(ForgetOrder.model_validate(asked)),
+            }
 
     def to(self, verb: str, payload: bytes) -> bytes:
         """Return the answer to one question, as JSON of less than 200 KB."""

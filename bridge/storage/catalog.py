@@ -74,10 +74,23 @@ class Survey:
         newest = [self.open.segment] if self.open else []
         return [*(closed.segment for closed in self.closed), *newest]
 
-    def overlapping(self, span: Span) -> list[Closed | Open]:
-        """Return what may hold calls in ``span``, by its last call, latest first."""
+    def overlapping(self, span: Span, after: int = 0) -> list[Closed | Open]:
+        """Return what may hold calls in ``span``, by its last call, latest first.
+
+        Args:
+            span: When.
+            after: Only calls with a greater number are of interest.
+        """
+        first = max(
+            (segment.first_number for segment in self.segments if segment.first_number <= after),
+            default=0,
+        )
         closed = sorted(
-            (closed for closed in self.closed if closed.overlaps(span)),
+            (
+                closed
+                for closed in self.closed
+                if closed.overlaps(span) and closed.segment.first_number >= first
+            ),
             key=lambda closed: closed.last_ms,
             reverse=True,
         )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from bridge.errors import ConfigurationError, JournalUnavailable
 from bridge.ports import OUTCOMES, CallRow, Clock
+from bridge.storage.lock import lock
 from bridge.storage.segments import COUNTERS, Segment, create, segments
 from bridge.storage.window import RepeatWindow
 
@@ -140,26 +139,3 @@ class SegmentedJournal:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise
-
-
-def lock(folder: Path, holder: str) -> IO[bytes]:
-    """Take the journal's lock for ``loop`` or ``clerk``; closing the file gives it back.
-
-    Raises:
-        ConfigurationError: Another process holds it, or the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / f"{holder}.lock").open("ab")
-    except OSError as error:
-        raise ConfigurationError(
-            f"BRIDGE_JOURNAL__PATH: {folder} cannot be written ({error.strerror})"
-        ) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigurationError(
-            f"BRIDGE_JOURNAL__PATH: another bridge writes {folder}; give each a folder of its own"
-        ) from None
-    return file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,15 +89,23 @@ class Keeper:
         catalog: Its segments.
         keeping: For how long they are kept.
         max_bytes: The size from which something is wrong.
+        shipped: Returns the number of the last call that is in the database, where there is one:
+            what is not there yet is kept however long it takes.
     """
 
     def __init__(
-        self, folder: Path, catalog: Catalog, keeping: Keeping, max_bytes: int | None = None
+        self,
+        folder: Path,
+        catalog: Catalog,
+        keeping: Keeping,
+        max_bytes: int | None = None,
+        shipped: Callable[[], int] | None = None,
     ) -> None:
         self._folder = folder
         self._catalog = catalog
         self._keeping = keeping
         self._max_bytes = max_bytes
+        self._shipped = shipped
 
     def keep(self, now_ms: int) -> Kept:
         """Unlink what is over, or else index one segment.
@@ -123,14 +132,19 @@ class Keeper:
     def _expire(self, now_ms: int) -> bool:
         survey = self._catalog.survey()
         opened_ms = survey.open.first_ms if survey.open else END_OF_TIME_MS
+        following = survey.segments[1:]
         over = [
             closed.segment
-            for closed in survey.closed
-            if self._keeping.is_over(closed, opened_ms, now_ms)
+            for closed, later in zip(survey.closed, following, strict=False)
+            if self._keeping.is_over(closed, opened_ms, now_ms) and self._is_shipped(later)
         ]
         for segment in over:
             _unlink(segment)
         return bool(over)
+
+    def _is_shipped(self, later: Segment) -> bool:
+        """Say whether all that was recorded before ``later`` is in the database, or needs not."""
+        return self._shipped is None or self._shipped() >= later.first_number - 1
 
     def _index_next(self) -> bool:
         # The newest first: it is asked about the most.

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +40,14 @@ CREATE TABLE IF NOT EXISTS forgotten (device TEXT PRIMARY KEY, before_ms INTEGER
 _ADD = """
 INSERT INTO counts VALUES (?, ?, ?, ?, 0)
 ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, is_sent = 0
+"""
+_HEAR = """
+INSERT INTO corrections VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET label = excluded.label, by = excluded.by, at_ms = excluded.at_ms
+"""
+_COUNTED = """
+SELECT hour_ms, device, label, calls FROM counts
+WHERE hour_ms >= ? AND hour_ms < ? AND (device = ? OR ? IS NULL)
 """
 
 
@@ -78,7 +88,9 @@ class Notebook:
     """
 
     def __init__(self, folder: Path) -> None:
-        # Two threads of the clerk use it, and sqlite3 itself serialises them.
+        # Two threads of the clerk use it. sqlite3 serialises their statements, and no more: the
+        # lock keeps one out of the other's transaction.
+        self._lock = threading.Lock()
         self._file = sqlite3.connect(
             folder / "clerk.sqlite", isolation_level=None, check_same_thread=False
         )
@@ -117,8 +129,7 @@ class Notebook:
             counts: Calls by hour (Unix milliseconds), device and label.
             dead_letters: What the database refuses for good.
         """
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._file.execute("UPDATE journal SET shipped = ?", (shipped,))
             self._file.executemany(_ADD, [(*key, calls) for key, calls in counts.items()])
             self._file.executemany(
@@ -132,10 +143,21 @@ class Notebook:
         )
         return [HourCount(*row) for row in rows]
 
+    def counted(self, from_ms: int, to_ms: int, device: str | None) -> tuple[int, list[HourCount]]:
+        """Return what was shipped last, and the sums of hours until exactly there.
+
+        Args:
+            from_ms: The first hour, Unix milliseconds.
+            to_ms: The hour to stop before.
+            device: Whose, or nothing for all devices.
+        """
+        with self._lock:
+            rows = self._file.execute(_COUNTED, (from_ms, to_ms, device, device))
+            return self.shipped, [HourCount(*row) for row in rows]
+
     def counts_sent(self, counts: Sequence[HourCount]) -> None:
         """Take note that the database has these sums, unless they have changed meanwhile."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._file.executemany(
                 "UPDATE counts SET is_sent = 1"
                 " WHERE hour_ms = ? AND device = ? AND label = ? AND calls = ?",
@@ -157,6 +179,10 @@ class Notebook:
         """Keep a correction; a later one of the same text replaces it."""
         self._file.execute("INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?)", correction)
 
+    def hear(self, correction: Correction) -> None:
+        """Keep a correction that another bridge tells; the text, where it is known, stays."""
+        self._file.execute(_HEAR, correction)
+
     def corrections(self) -> list[Correction]:
         """Return all corrections, oldest first."""
         rows = self._file.execute("SELECT * FROM corrections ORDER BY at_ms")
@@ -164,8 +190,7 @@ class Notebook:
 
     def forget(self, device: str, before_ms: int) -> None:
         """Keep that calls of ``device`` before a time must never be told again."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._file.execute(
                 "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (device, before_ms)
             )
@@ -175,3 +200,9 @@ class Notebook:
     def forgotten(self) -> dict[str, int]:
         """Return before when each forgotten device is forgotten, in Unix milliseconds."""
         return dict(self._file.execute("SELECT device, before_ms FROM forgotten"))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            yield

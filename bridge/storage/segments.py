@@ -97,6 +97,8 @@ def create(folder: Path, first_number: int, totals: Mapping[str, int]) -> Segmen
     unfinished.unlink(missing_ok=True)
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
+        # Now, while nobody else can have it open: a reader would hold the change up.
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_SCHEMA)
         values = [totals[name] for name in COUNTERS]
         connection.execute(f"INSERT INTO ledger VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608 - placeholders

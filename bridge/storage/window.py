@@ -77,9 +77,10 @@ class RepeatWindow:
 
     def expire(self, now_ms: int) -> None:
         """Forget closed segments whose last call has left the window."""
-        for first_number in list(self._known)[:-1]:
-            if self._is_recent(self._reader(first_number), now_ms):
-                return
+        # All of them: after a clock set back, a later one may be past before an earlier one.
+        for first_number, segment in list(self._known.items())[:-1]:
+            if segment.path.exists() and self._is_recent(self._reader(first_number), now_ms):
+                continue
             self._repeats.forget(first_number)
             self._drop(first_number)
 
@@ -94,6 +95,8 @@ class RepeatWindow:
 
     def _row(self, number: int) -> CallRow | None:
         first_number = max(first for first in self._known if first <= number)
+        if not self._known[first_number].path.exists():
+            return None  # the clerk has expired it, or somebody has deleted it: not known
         row = self._reader(first_number).execute(_FIND, (number,)).fetchone()
         return CallRow(*row) if row else None
 

@@ -21,7 +21,8 @@ from bridge.fingerprints import uuid7
 from bridge.ports import CallRow
 from bridge.settings import Account, Mqtt
 from bridge.storage.catalog import INDEX, Catalog
-from bridge.storage.journal import SegmentedJournal, lock
+from bridge.storage.journal import SegmentedJournal
+from bridge.storage.lock import lock
 from bridge.storage.segments import segments
 
 DEADLINE_S = 60

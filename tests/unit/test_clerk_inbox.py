@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge import clerk
-from bridge.clerk import Inbox, Line
+from bridge.life import desk
+from bridge.life.desk import Inbox, Line
 from bridge.doors import Message
 from bridge.storage.answers import QUESTION_BYTES
 from bridge.topics import Topics
@@ -79,7 +79,7 @@ def test_correlation_data_has_its_bound(size, kept):
 def test_a_short_interruption_is_no_trouble(monkeypatch):
     """A long one is, until it is over; its start is that of the first loss."""
     now_s = [100.0]
-    monkeypatch.setattr(clerk.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(desk.time, "monotonic", lambda: now_s[0])
     line = Line()
     line.changed(True, "")
     assert line.why is None

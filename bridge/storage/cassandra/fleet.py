@@ -1,0 +1,107 @@
+"""The clerk's side of Cassandra, composed: it ships, it is asked, it keeps what people said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from bridge.errors import Unavailable
+from bridge.ports import Clock
+from bridge.settings import Settings
+from bridge.storage.cassandra import call_log, forgetting, shipper
+from bridge.storage.cassandra.call_log import FleetLog
+from bridge.storage.cassandra.forgetting import Forgetting
+from bridge.storage.cassandra.session import CassandraSession
+from bridge.storage.cassandra.shipper import Shipper
+from bridge.storage.cassandra.statements import ALL_CORRECTIONS, WRITE_CORRECTION
+from bridge.storage.cassandra.writes import moment, unix_ms
+from bridge.storage.notebook import Correction, Notebook
+from bridge.storage.outbox import Outbox
+
+_IDLE_S = 0.2
+"""How long a new call may wait before it is looked for: what one bridge learns, all know soon."""
+_PAUSE_S = 1.0
+_DEADLINE_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class CassandraFleet:
+    """The installation's memory, as one clerk uses it.
+
+    Args:
+        settings: All of the bridge's.
+        notebook: How far this journal has been shipped.
+        clock: The time.
+    """
+
+    def __init__(self, settings: Settings, notebook: Notebook, clock: Clock) -> None:
+        statements = {
+            *shipper.STATEMENTS,
+            *forgetting.STATEMENTS,
+            *call_log.STATEMENTS,
+            WRITE_CORRECTION,
+            ALL_CORRECTIONS,
+        }
+        self._session = CassandraSession(settings.cassandra, sorted(statements), clock)
+        self._forgetting = Forgetting(notebook, self._session)
+        outbox = Outbox(Path(settings.journal.path))
+        journal = f"{settings.instance}/{notebook.journal_id}"
+        self._shipper = Shipper(
+            outbox,
+            notebook,
+            self._session,
+            self._forgetting,
+            journal=journal,
+            keep_key=settings.log.text != "none",
+        )
+        self.log = FleetLog(self._session, outbox, notebook, journal=journal)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._ship, name="shipper", daemon=True)
+
+    @property
+    def why(self) -> str | None:
+        """Why it cannot be used just now; nothing where it can."""
+        return self._session.why
+
+    def start(self) -> None:
+        """Connect and ship, in the background."""
+        self._session.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop shipping and disconnect; what is left waits in the journal."""
+        self._ended.set()
+        self._thread.join(_DEADLINE_S)
+        self._session.close()
+
+    def correct(self, correction: Correction) -> None:
+        """Keep a correction for every bridge: see ``Fleet``."""
+        text_key, label, by, at_ms, text = correction
+        values = [text_key, label, by, moment(at_ms), text]
+        self._session.send(WRITE_CORRECTION, values, timeout_s=_DEADLINE_S).result()
+
+    def corrections(self) -> Iterator[Correction]:
+        """Yield every bridge's corrections, oldest first: see ``Fleet``."""
+        rows = self._session.send(ALL_CORRECTIONS, [], timeout_s=_DEADLINE_S).result()
+        kept = (
+            Correction(row.text_key, row.label, row.by, unix_ms(row.at), row.text) for row in rows
+        )
+        yield from sorted(kept, key=lambda correction: correction.at_ms)
+
+    def forget(self, device: str, before_ms: int) -> None:
+        """Delete what every bridge has logged of ``device``: see ``Fleet``."""
+        self._forgetting.forget(device, before_ms)
+
+    def _ship(self) -> None:
+        while not self._ended.is_set():
+            try:
+                shipped = self._shipper.ship()
+            except Unavailable:
+                self._ended.wait(_PAUSE_S)  # said by `why`; the same page is due again
+            else:
+                if not shipped:
+                    self._ended.wait(_IDLE_S)
