@@ -14,9 +14,9 @@ from training.config import Config, HashedConfig, WorkshopConfig
 from training.export import MODELS
 
 HOW: Final = (
-    "Cost: CPU time on one thread. Hashed networks: the shipped bundle, preparation + inference in batches of"
-    " 64 over the whole data set (in brackets: preparation alone; a text alone). The workshop's:"
-    " Keras `predict`, one text at a time, as it was served."
+    "Cost: CPU time on one thread. Hashed networks: the shipped bundle, preparation + inference in"
+    " batches of 64 over the whole data set (in brackets: preparation alone; a text alone). The"
+    " workshop's: Keras `predict`, one text at a time, as it was served."
 )
 _BATCH: Final = 64
 _REPEATS: Final = 3

@@ -1,5 +1,6 @@
 """Train the workshop's network, the baseline, and ask it."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,11 +40,11 @@ def fit(config: WorkshopConfig, texts: Texts, seed: int, advance: Advance) -> Wo
     model = network.workshop(config.network)
     model.compile("adam", "sparse_categorical_crossentropy")
     batches = -(-len(texts) // config.training.batch)
-    seen = Counter[str]()
+    seen = itertools.count(1)
 
-    def count(_batch: int, _logs: object) -> None:
-        seen["batches"] += 1
-        advance(seen["batches"] / (batches * config.training.epochs))
+    def count(_batch: int, logs: object) -> None:
+        del logs  # Keras passes it by name
+        advance(next(seen) / (batches * config.training.epochs))
 
     model.fit(
         encode(texts.texts, numbers, config.network.length),

@@ -39,7 +39,7 @@ def _without_progress(_share: float) -> None:
 def small() -> "HashedConfig":
     """The shipped configuration, trained briefly."""
     shipped = config.load("spam-1")
-    training = shipped.training.model_copy(update={"epochs": 4, "batch": 8, "learning_rate": 5e-3})
+    training = shipped.training.model_copy(update={"epochs": 3, "batch": 8, "learning_rate": 5e-3})
     return shipped.model_copy(update={"training": training, "seeds": (1,), "synthetic": False})
 
 
@@ -115,6 +115,17 @@ def test_the_baseline_reads_its_280_words() -> None:
     np.testing.assert_array_equal(
         workshop.encode(("b x c", ""), numbers, 4), [[0, 0, 1, 2], [0, 0, 0, 0]]
     )
+
+
+def test_the_baseline_trains_and_answers(texts: "Texts") -> None:
+    """A small workshop network gives probabilities, and says how far it is."""
+    baseline = config.load("workshop")
+    sizes = baseline.network.model_copy(update={"length": 20, "width": 8, "lstm": 8})
+    shares: list[float] = []
+    model = workshop.fit(baseline.model_copy(update={"network": sizes}), texts, 1, shares.append)
+    spam = model.probabilities(texts.texts[:50])
+    assert ((spam >= 0) & (spam <= 1)).all()
+    assert shares[-1] == pytest.approx(1.0)
 
 
 def test_no_fold_is_trained_on_itself(texts: "Texts") -> None:
