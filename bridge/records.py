@@ -5,6 +5,7 @@ Every answer is made from its row, the first as well as each repeat: they cannot
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,6 +14,11 @@ from pydantic_core import from_json, to_json
 
 from bridge.ports import CallRow, Classification
 from bridge.requests import Cached, Rejection, Request, Verdict
+
+# The validator itself: the model's method around it costs 0.7 us a message more.
+_read_verdict: Callable[[dict[str, object]], Verdict] = (
+    Verdict.__pydantic_validator__.validate_python
+)
 
 
 class Origin(NamedTuple):
@@ -63,7 +69,7 @@ def verdict_of(
     row: CallRow, *, total_ms: float, text: str | None, degraded: list[str] | None
 ) -> Verdict:
     """Make the verdict that a row records."""
-    return Verdict.model_validate(
+    return _read_verdict(
         {
             "id": row.message_id,
             "device": row.device,

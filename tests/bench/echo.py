@@ -1,6 +1,6 @@
 """What the bridge is compared with: a bare paho-mqtt echo, QoS 1 both ways.
 
-``python -m tests.bench.echo PORT ROOT`` sends each payload back as it came, and acknowledges it
+``python -m tests.bench.echo PORT ROOT VERSION`` (5 or 4, which is 3.1.1) sends each payload back as it came, and acknowledges it
 when what it published has been acknowledged: the least that a bridge which loses nothing does.
 """
 
@@ -20,12 +20,12 @@ INFLIGHT_MAX = 1000
 """paho's own window: above any that the bench gives it, so that it never queues."""
 
 
-def serve(port: int, root: str, answer: Callable[[bytes], bytes]) -> None:
+def serve(port: int, root: str, protocol: int, answer: Callable[[bytes], bytes]) -> None:
     """Answer every device under ``root`` until killed."""
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=f"bench-{root.rpartition('/')[2]}",
-        protocol=MQTTProtocolVersion.MQTTv5,  # paho is quicker without MQTT 5's properties
+        protocol=MQTTProtocolVersion(protocol),
         manual_ack=True,
     )
     client.max_inflight_messages_set(INFLIGHT_MAX)
@@ -50,4 +50,4 @@ def serve(port: int, root: str, answer: Callable[[bytes], bytes]) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2], lambda payload: payload)
+    serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), lambda payload: payload)

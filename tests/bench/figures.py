@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.bench.contenders import Throughput
 
-ECHO, WARM, NEW = "echo", "warm", "new"
+ECHO, ECHO_3, WARM, NEW = "echo", "echo in MQTT 3.1.1", "warm", "new"
 
 
 @dataclass(slots=True)
@@ -54,10 +54,10 @@ class Figures:
         """Return the median of a figure over a contender's runs."""
         return median(figure(run) for run in self.runs[name])
 
-    def ratio(self, name: str, figure: Callable[[Throughput], float]) -> float:
+    def ratio(self, name: str, figure: Callable[[Throughput], float], echo: str = ECHO) -> float:
         """Return the median, over the pairs, of a contender's figure by the echo's."""
-        pairs = zip(self.runs[name], self.runs[ECHO], strict=True)
-        return median(figure(run) / figure(echo) for run, echo in pairs)
+        pairs = zip(self.runs[name], self.runs[echo], strict=True)
+        return median(figure(run) / figure(bare) for run, bare in pairs)
 
     @property
     def resident_mb(self) -> float:

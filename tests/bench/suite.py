@@ -8,9 +8,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from paho.mqtt.enums import MQTTProtocolVersion
+
 from tests.bench import contenders, journal, processes, texts
 from tests.bench.contenders import Arena, Contender
-from tests.bench.figures import ECHO, NEW, WARM, Asked, Figures, per_s
+from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Asked, Figures, per_s
 from tests.bench.load import Load
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from tests.bench.processes import Program
 
 BRIDGE = [sys.executable, "-m", "bridge", "run"]
-_ROOTS = {name: f"bench/{name}" for name in ("echo", "bridge", "workshop")}
+_ROOTS = {name: f"bench/{name}" for name in ("echo", "echo-3", "bridge", "workshop")}
 _TRAINING_PYTHON = processes.ROOT / ".venv-training" / "bin" / "python"
 _FLAT_SPREAD = 4
 """Runs that the growth is measured over: memory is looked at between them."""
@@ -58,8 +60,12 @@ class Suite:
             load = Load(self._port, "bench/+/devices/+/out")
             self._arena = Arena(load, broker)
             self._measure_start()
-            with self._bridge() as bridge, self._echo() as echo:
-                self._load_paths(bridge, echo)
+            with (
+                self._bridge() as bridge,
+                self._echo(_ROOTS["echo"], MQTTProtocolVersion.MQTTv5) as echo,
+                self._echo(_ROOTS["echo-3"], MQTTProtocolVersion.MQTTv311) as echo_3,
+            ):
+                self._load_paths(bridge, echo, echo_3)
             self._measure_seed_way()
             load.close()
         return self.figures
@@ -79,8 +85,8 @@ class Suite:
             self._command, self._port, _ROOTS["bridge"], self._folder / "journal"
         )
 
-    def _echo(self) -> Program:
-        return processes.python("tests.bench.echo", str(self._port), _ROOTS["echo"])
+    def _echo(self, root: str, protocol: int) -> Program:
+        return processes.python("tests.bench.echo", str(self._port), root, str(int(protocol)))
 
     def _measure_start(self) -> None:
         """The broker keeps a message for a bridge that it knows."""
@@ -93,22 +99,23 @@ class Suite:
 
     # the path, and the echo beside it
 
-    def _load_paths(self, bridge: Program, echo: Program) -> None:
+    def _load_paths(self, bridge: Program, echo: Program, echo_3: Program) -> None:
         distinct = contenders.endless(texts.distinct(contenders.WARM_TEXTS))
         new = texts.NewTexts(seed=1).take
-        here = Contender(ECHO, _ROOTS["echo"], echo, distinct)
+        bare = Contender(ECHO, _ROOTS["echo"], echo, distinct)
+        bare_3 = Contender(ECHO_3, _ROOTS["echo-3"], echo_3, distinct)
         warm = Contender(WARM, _ROOTS["bridge"], bridge, distinct, "memory")
         fresh = Contender(NEW, _ROOTS["bridge"], bridge, new, "no")
-        self._arena.await_first_answer(here)
-        self._arena.await_first_answer(warm)
+        for contender in (bare, bare_3, warm):
+            self._arena.await_first_answer(contender)
         self._fill_memory(warm, fresh)
-        for contender in (here, warm, fresh):
-            self._tell("looking for the best windows", len(self.figures.windows) / 3)
+        for contender in (bare, bare_3, warm, fresh):
+            self._tell("looking for the best windows", len(self.figures.windows) / 4)
             self.figures.windows[contender.name] = self._arena.best_window(
                 contender, self._plan.windows, self._plan.trial
             )
-        self._take_turns((here, warm, fresh))
-        self._measure_latency((here, warm, fresh))
+        self._take_turns((bare, bare_3, warm, fresh))
+        self._measure_latency((bare, warm, fresh))
         self._measure_growth(fresh)
         self._ask_meanwhile(warm)
 
@@ -124,9 +131,9 @@ class Suite:
         anyhow = Contender(warm.name, warm.root, warm.program, warm.texts)
         self._arena.saturate(anyhow, contenders.WARM_TEXTS, window=400)
 
-    def _take_turns(self, all_three: Sequence[Contender]) -> None:
+    def _take_turns(self, all_of_them: Sequence[Contender]) -> None:
         for pair in range(self._plan.pairs):
-            for contender in all_three:
+            for contender in all_of_them:
                 self._tell("taking turns at full load", pair / self._plan.pairs)
                 if contender.name == WARM:
                     self._warm_up(contender)
@@ -134,13 +141,13 @@ class Suite:
                     contender, self._plan.run, self.figures.windows[contender.name]
                 )
                 self.figures.runs.setdefault(contender.name, []).append(run)
-            self._look_at_memory(all_three[-1].program)
+            self._look_at_memory(all_of_them[-1].program)
 
-    def _measure_latency(self, all_three: Sequence[Contender]) -> None:
+    def _measure_latency(self, all_of_them: Sequence[Contender]) -> None:
         """All at the same rate: half of what the echo can do."""
         self.figures.paced_per_s = round(self.figures.middle(ECHO, per_s) / 2, -2)
-        for number, contender in enumerate(all_three):
-            self._tell("measuring latency", number / len(all_three))
+        for number, contender in enumerate(all_of_them):
+            self._tell("measuring latency", number / len(all_of_them))
             run = self._arena.pace(contender, self._plan.paced, self.figures.paced_per_s)
             self.figures.latencies_ms[contender.name] = run.latencies_ms
 

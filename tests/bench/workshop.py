@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sys
 
+from paho.mqtt.enums import MQTTProtocolVersion
+
 from tests.bench.echo import serve
 from tests.bench.texts import dataset
 from training import network, workshop
@@ -30,7 +32,7 @@ def main(port: int, root: str) -> None:
         return json.dumps({"id": request["id"], "score": score}).encode()
 
     answer(b'{"id": "", "text": "the first prediction compiles"}')
-    serve(port, root, answer)
+    serve(port, root, MQTTProtocolVersion.MQTTv5, answer)
 
 
 if __name__ == "__main__":
