@@ -1,7 +1,8 @@
 """What the bridge is compared with: a bare paho-mqtt echo, QoS 1 both ways.
 
-``python -m tests.bench.echo PORT ROOT VERSION`` (5 or 4, which is 3.1.1) sends each payload back as it came, and acknowledges it
-when what it published has been acknowledged: the least that a bridge which loses nothing does.
+``python -m tests.bench.echo PORT ROOT PROTOCOL`` (5, or 4 for MQTT 3.1.1) sends each payload back
+as it came, and acknowledges it when what it published has been acknowledged: the least that a
+bridge which loses nothing does.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ _ROWS: list[tuple[str, Callable[[Throughput], float], str]] = [
 
 def summary(figures: Figures, promised: Sequence[Promise]) -> str:
     """Return what the terminal shows."""
-    return f"{_table(figures)}\n\n{_verdicts(promised)}\n\n{_echo_3(figures)}\n\n{_asked(figures)}\n\n{_seed_way(figures)}"
+    texts = (_echo_3(figures), _asked(figures), _seed_way(figures))
+    return "\n\n".join((_table(figures), _verdicts(promised), *texts))
 
 
 def document(figures: Figures, promised: Sequence[Promise], plan: Plan) -> str:
