@@ -165,6 +165,10 @@ class Client:
         own = (self.topics.output(device), self.topics.rejections(device))
         return [message for message in list(self.heard) if message.topic in own]
 
+    def answered_ids(self, device: str) -> set[str]:
+        """Return the ids that a device was told something about."""
+        return {json.loads(answer.payload)["id"] for answer in self.answers(device)}
+
     def ask(
         self, device: str, payload: bytes | dict[str, Any], **properties: Any
     ) -> dict[str, Any]:

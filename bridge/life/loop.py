@@ -19,7 +19,8 @@ from bridge.ports import Clock, Delivery
 
 _TICK_S = 1.0
 _JOURNAL_RETRY_S = 1.0
-_LEAVE_S = 10.0
+_LEAVE_S = 6.0
+_GOODBYE_S = 2.0  # both together are less than the 10 s after which Docker kills
 
 _log = structlog.get_logger()
 
@@ -92,17 +93,17 @@ class Loop:
     def _leave(self) -> int:
         """Finish what was read, say goodbye, disconnect."""
         self._link.takes_inputs = False
-        until_s = self._clock.monotonic_s() + _LEAVE_S
-        self._turn_while(lambda: bool(self._link.deliveries), until_s)
+        self._turn_while(lambda: bool(self._link.deliveries), _LEAVE_S)
         unfinished = len(self._link.deliveries)
         self._house.say_goodbye()
-        self._turn_while(lambda: self._link.is_busy, until_s)
+        self._turn_while(lambda: self._link.is_busy, _GOODBYE_S)
         self._house.count()
         self._link.leave()
         _log.info("bridge.stopped", unfinished=unfinished)
         return 1 if unfinished else 0
 
-    def _turn_while(self, condition: Callable[[], bool], until_s: float) -> None:
+    def _turn_while(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        until_s = self._clock.monotonic_s() + timeout_s
         while self._link.is_online and condition() and self._clock.monotonic_s() < until_s:
             self._turn()
 

@@ -17,6 +17,7 @@ from bridge.ports import Clock, Delivery
 from bridge.settings import Mqtt
 
 _BACKOFF_S = (1.0, 15.0)
+_FAREWELL_S = 1.0
 _UNGUARANTEED_MAX = 10_000
 """QoS 0 deliveries that may wait: nothing else bounds them, and no guarantee covers them."""
 
@@ -163,6 +164,8 @@ class Link:
         if self.is_online:
             self._session.disconnect()
             self.flush()
+        if self._transport:
+            self._transport.finish(_FAREWELL_S)
         self.close()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 
 from bridge.errors import ConnectionLost
 from bridge.settings import Mqtt
@@ -85,6 +86,20 @@ class Transport:
             except OSError as error:
                 raise ConnectionLost(_reason(error)) from None
             del self._unsent[:sent]
+
+    def finish(self, timeout_s: float) -> None:
+        """Send what is unsent, wait until the other end has closed, and close.
+
+        Closed with something unread, TCP resets the connection, and the broker may never read our
+        DISCONNECT: it then publishes the will over our goodbye (measured).
+        """
+        with suppress(OSError):  # gone already, or silent: there is nothing left to lose
+            self._socket.settimeout(timeout_s)
+            self._socket.sendall(self._unsent)
+            self._socket.shutdown(socket.SHUT_WR)
+            while self._socket.recv(_CHUNK_BYTES):
+                pass
+        self.close()
 
     def close(self) -> None:
         """Close, whatever is unsent."""
