@@ -20,7 +20,8 @@ from bridge.topics import Topics
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
-pytest_plugins = ("bridge_process",)  # fixtures: a real bridge, and a client that hears it
+# Fixtures: a real bridge, a client that hears it, and a real Cassandra.
+pytest_plugins = ("bridge_process", "cassandra_server")
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
+from bridge.errors import Unavailable
+
 HOUR_MS = 3_600_000
 END_OF_TIME_MS = 1 << 62
 
@@ -23,7 +25,8 @@ class Position(NamedTuple):
     """A call's place in the order of answers; no two calls have the same."""
 
     called_at_ms: int
-    number: int
+    tie: int | str
+    """Tells calls of one millisecond apart: their number in one journal, else the message id."""
 
 
 class Call(NamedTuple):
@@ -76,3 +79,13 @@ class CallLog(Protocol):
         Raises:
             Unavailable: The log cannot be read.
         """
+
+
+def check_tie(before: Position | None, kind: type) -> None:
+    """Make sure that a position was given by this kind of log.
+
+    Raises:
+        Unavailable: The bridge was given another log between two pages.
+    """
+    if before is not None and not isinstance(before.tie, kind):
+        raise Unavailable("the bridge has another call log now: ask for the first page again")

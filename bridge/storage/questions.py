@@ -30,13 +30,13 @@ class Cursor(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     called_at_ms: Annotated[int, Field(ge=0, lt=1 << 62)]
-    number: Annotated[int, Field(ge=0, lt=1 << 62)]
+    tie: Annotated[int, Field(ge=0, lt=1 << 62)] | Annotated[str, Field(max_length=128)]
     total: Annotated[int, Field(ge=0)]
 
     @classmethod
     def after(cls, position: Position, total: int) -> Self:
         """Return the cursor of the page after ``position``."""
-        return cls(called_at_ms=position.called_at_ms, number=position.number, total=total)
+        return cls(called_at_ms=position.called_at_ms, tie=position.tie, total=total)
 
     def __str__(self) -> str:
         """Return it as clients carry it along: opaque."""
@@ -45,7 +45,7 @@ class Cursor(BaseModel):
     @property
     def position(self) -> Position:
         """Return the place of the last call of the page before."""
-        return Position(self.called_at_ms, self.number)
+        return Position(self.called_at_ms, self.tie)
 
 
 def _cursor(value: Any) -> Cursor:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 
-from bridge.storage.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span
+from bridge.storage.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span, check_tie
 from bridge.storage.catalog import Catalog, Closed, Open, reading
 from bridge.storage.keeper import EVERY_DEVICE
 from bridge.storage.segments import Segment
@@ -17,7 +17,7 @@ from bridge.storage.tail import Tail
 # With an index these never leave it: it ends with the row's number.
 _POSITIONS = """
 SELECT called_at_ms, number FROM calls
-WHERE device = ? AND called_at_ms >= ? AND (called_at_ms, number) < (?, ?)
+WHERE device = ? AND called_at_ms >= ? AND (called_at_ms, number) < (?, ?) AND number > ?
 ORDER BY called_at_ms DESC, number DESC LIMIT ?
 """
 _COUNT = "SELECT count(*) FROM calls WHERE device = ? AND called_at_ms >= ? AND called_at_ms < ?"
@@ -27,8 +27,19 @@ _HOURS_SCANNED = f"""
 SELECT called_at_ms / {HOUR_MS} AS hour, coalesce(label, outcome), count(*) FROM calls
 WHERE ? IN (device, '{EVERY_DEVICE}') AND hour >= ? AND hour < ? GROUP BY 1, 2
 """  # noqa: S608 - names
+_HOURS_FOLLOWING = f"""
+SELECT called_at_ms / {HOUR_MS} AS hour, coalesce(label, outcome), count(*) FROM calls
+WHERE number > ? AND number <= ? AND ? IN (device, '{EVERY_DEVICE}') AND hour >= ? AND hour < ?
+GROUP BY 1, 2
+"""  # noqa: S608 - names
+_LAST = "SELECT max(number) FROM calls"
+_PAGE = 5_000  # a read that lasts keeps the loop's WAL from starting over
 
 _Found = tuple[Position, Segment]
+_Asked = tuple[str, int, int]
+"""Device, first hour, hour to stop before."""
+_Counted = tuple[int, str, int]
+"""Hour, label, calls."""
 
 
 class SegmentLog:
@@ -43,16 +54,21 @@ class SegmentLog:
         self._tail = Tail()
 
     def calls(
-        self, device: str, span: Span, *, before: Position | None, limit: int
+        self, device: str, span: Span, *, before: Position | None, limit: int, after: int = 0
     ) -> Iterator[Call]:
-        """Yield calls of ``device``, newest first: see ``CallLog``."""
+        """Yield calls of ``device``, newest first: see ``CallLog``.
+
+        ``after`` leaves out what the journal has numbered up to there.
+        """
+        check_tie(before, int)
         end = min(before or Position(END_OF_TIME_MS, 0), Position(span.to_ms, 0))
         # All positions first (they are small), then one call after the other (a text may not be).
-        found = self._find(device, Span(span.from_ms, end.called_at_ms + 1), end, limit)
+        span = Span(span.from_ms, end.called_at_ms + 1)
+        found = self._find(device, span, end, limit, after)
         for segment, run in groupby(found, itemgetter(1)):
             with reading(segment) as connection:
                 for position, _ in run:
-                    row = connection.execute(_CALL, (position.number,)).fetchone()
+                    row = connection.execute(_CALL, (position.tie,)).fetchone()
                     yield Call(position, *row)
 
     def count(self, device: str, span: Span) -> int:
@@ -63,27 +79,32 @@ class SegmentLog:
                 calls += connection.execute(_COUNT, (device, *span)).fetchone()[0]
         return calls
 
-    def hours(self, device: str | None, span: Span) -> dict[int, dict[str, int]]:
-        """Count calls by hour: see ``CallLog``."""
+    def hours(self, device: str | None, span: Span, *, after: int = 0) -> dict[int, dict[str, int]]:
+        """Count calls by hour: see ``CallLog``, and ``calls`` for ``after``."""
         first, end = span.from_ms // HOUR_MS, -(-span.to_ms // HOUR_MS)
         hours: dict[int, dict[str, int]] = {}
-        for part in self._catalog.survey().overlapping(Span(first * HOUR_MS, end * HOUR_MS)):
-            is_counted = isinstance(part, Open) or part.is_indexed
-            with self._index_of(part) as connection:
-                for hour, label, calls in connection.execute(
-                    _HOURS if is_counted else _HOURS_SCANNED, (device or EVERY_DEVICE, first, end)
-                ):
-                    counts = hours.setdefault(hour, {})
-                    counts[label] = counts.get(label, 0) + calls
+        asked = (device or EVERY_DEVICE, first, end)
+        for part in self._catalog.survey().overlapping(Span(first * HOUR_MS, end * HOUR_MS), after):
+            is_whole = part.segment.first_number > after
+            for hour, label, calls in (
+                self._counted(part, asked) if is_whole else _following(part.segment, after, asked)
+            ):
+                counts = hours.setdefault(hour, {})
+                counts[label] = counts.get(label, 0) + calls
         return dict(sorted(hours.items()))
 
-    def _find(self, device: str, span: Span, end: Position, limit: int) -> list[_Found]:
+    def _counted(self, part: Open | Closed, asked: _Asked) -> list[_Counted]:
+        is_counted = isinstance(part, Open) or part.is_indexed
+        with self._index_of(part) as connection:
+            return connection.execute(_HOURS if is_counted else _HOURS_SCANNED, asked).fetchall()
+
+    def _find(self, device: str, span: Span, end: Position, limit: int, after: int) -> list[_Found]:
         found: list[_Found] = []
-        for part in self._catalog.survey().overlapping(span):
+        for part in self._catalog.survey().overlapping(span, after):
             if len(found) == limit and found[-1][0].called_at_ms > part.last_ms:
                 break  # neither this part nor any after it has a later call
             with self._index_of(part) as connection:
-                rows = connection.execute(_POSITIONS, (device, span.from_ms, *end, limit))
+                rows = connection.execute(_POSITIONS, (device, span.from_ms, *end, after, limit))
                 found += [(Position(*row), part.segment) for row in rows]
             found = sorted(found, reverse=True)[:limit]
         return found
@@ -95,3 +116,13 @@ class SegmentLog:
             return
         with reading(part.segment) as connection:
             yield connection
+
+
+def _following(segment: Segment, after: int, asked: _Asked) -> Iterator[_Counted]:
+    """Count those calls of a segment that have a number greater than ``after``."""
+    with reading(segment) as connection:
+        last = connection.execute(_LAST).fetchone()[0] or 0
+        for number in range(after, last, _PAGE):
+            yield from connection.execute(
+                _HOURS_FOLLOWING, (number, min(last, number + _PAGE), *asked)
+            ).fetchall()

@@ -1,9 +1,11 @@
-"""What any call log answers: the fake's, and the segments' in whatever state they are."""
+"""What any call log answers: the fake's, the segments' in whatever state they are, the fleet's."""
 
 from collections import Counter
+from itertools import count
 
 import pytest
 from fakes import FakeClock
+from fleets import NOON_MS, Member
 
 from bridge.ports import CallRow
 from bridge.storage.call_log import HOUR_MS, Call, Position, Span
@@ -12,7 +14,7 @@ from bridge.storage.journal import SegmentedJournal
 from bridge.storage.keeper import Keeper, Keeping
 from bridge.storage.segment_log import SegmentLog
 
-NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
+NUMBERS = count(1)
 NOON = NOON_MS // HOUR_MS
 
 
@@ -22,7 +24,8 @@ def call_row(device="gw-7", called_at_ms=NOON_MS, label="ham", text="hello"):
         outcome = ("rejected", None, None, None, None, None, "{}", None)
     else:
         outcome = ("verdict", label, 0.25, '{"ham":0.75}', "spam@1", "no", None, text)
-    return CallRow(0, b"f" * 16, None, device, f"m-{called_at_ms}", called_at_ms, None, *outcome)
+    message_id = f"m-{called_at_ms}-{next(NUMBERS):06d}"
+    return CallRow(0, b"f" * 16, None, device, message_id, called_at_ms, None, *outcome)
 
 
 class FakeCallLog:
@@ -88,11 +91,54 @@ class Segments(SegmentLog):
         self._journal.close()
 
 
-@pytest.fixture(params=["fake", "open", "closed", "indexed"])
+class Fleet:
+    """Two bridges' journals; half of what each records is in Cassandra, the other half on its way.
+
+    What the other one has not shipped, nobody but itself can know: so it has shipped all.
+    """
+
+    def __init__(self, folder, session):
+        self._me = Member(folder / "me", session, segment_rows=3)
+        self._other = Member(folder / "other", session)
+        self.calls, self.count, self.hours = (
+            getattr(self._me.log, name) for name in ("calls", "count", "hours")
+        )
+
+    def record(self, *rows):
+        """Take calls in: a third by the other bridge, some shipped, some indexed, some neither."""
+        self._other.record(*rows[::3])
+        self._other.ship()
+        mine = [row for n, row in enumerate(rows) if n % 3]
+        half = len(mine) // 2
+        self._me.record(*mine[:half])
+        self._me.ship()
+        self._me.record(*mine[half:-1])
+        self._me.index()
+        self._me.record(*mine[half:][-1:])
+
+    def close(self):
+        """Let go of the files."""
+        self._me.close()
+        self._other.close()
+
+
+@pytest.fixture
+def fleet(request, tmp_path):
+    """A fleet, where the test is about it."""
+    keyspace, connect = (request.getfixturevalue(name) for name in ("keyspace", "connect"))
+    fleet = Fleet(tmp_path, connect(keyspace))
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture(params=["fake", "open", "closed", "indexed", "fleet"])
 def log(request, tmp_path):
-    """A call log: a list, one open segment, many closed ones, many indexed ones."""
+    """A call log: a list, one open segment, many closed ones, many indexed ones, a fleet."""
     if request.param == "fake":
         yield FakeCallLog()
+        return
+    if request.param == "fleet":
+        yield request.getfixturevalue("fleet")
         return
     is_open = request.param == "open"
     segments = Segments(
@@ -126,11 +172,12 @@ def test_an_empty_log_knows_nothing(log):
 
 def test_calls_come_newest_first_and_whole(log):
     """A verdict and a rejection are told with all that was recorded."""
-    log.record(call_row(called_at_ms=NOON_MS, label="spam"), call_row(called_at_ms=NOON_MS + 1))
-    log.record(call_row(called_at_ms=NOON_MS + 2, label=None))
+    spam, last = call_row(label="spam"), call_row(called_at_ms=NOON_MS + 2, label=None)
+    log.record(spam, call_row(called_at_ms=NOON_MS + 1))
+    log.record(last)
     rejected, _, verdict = log.calls("gw-7", Span(), before=None, limit=5)
-    assert verdict[1:] == (f"m-{NOON_MS}", "verdict", "spam", 0.25, "spam@1", "no", "hello")
-    assert rejected[1:] == (f"m-{NOON_MS + 2}", "rejected", None, None, None, None, None)
+    assert verdict[1:] == (spam.message_id, "verdict", "spam", 0.25, "spam@1", "no", "hello")
+    assert rejected[1:] == (last.message_id, "rejected", None, None, None, None, None)
 
 
 def test_only_the_device_asked_about_is_told(log):

@@ -23,7 +23,7 @@ class Log:
     def calls(self, device, span, *, before, limit):
         """Yield the calls before a position."""
         self.asked.append((device, span, before, limit))
-        last = before.number - 1 if before else self._calls
+        last = before.tie - 1 if before else self._calls
         for number in range(last, max(0, last - limit), -1):
             position = Position(NOON_MS + number, number)
             yield Call(position, f"m{number}", "verdict", "ham", 0.1, "spam@1", "no", self._text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, ProtocolVersion
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import (
@@ -17,6 +18,9 @@ from cassandra.query import named_tuple_factory
 
 from bridge.settings import Cassandra
 
+# The session says what matters. The driver would write to stderr, past our log, in its own words.
+logging.getLogger("cassandra").setLevel(logging.CRITICAL)
+
 _CONNECT_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_S = 30.0
 """For schema changes; whatever a device may wait for has a deadline of its own."""
@@ -26,6 +30,8 @@ def make_cluster(settings: Cassandra) -> Cluster:
     """Return a Cluster that has not connected yet.
 
     A Cluster whose first connect failed is dead for good (measured), so nobody keeps one.
+    It is made of names that must resolve, and of a bundle that must be readable, so making it
+    fails as connecting does: with any of the driver's errors.
     """
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(
@@ -50,7 +56,14 @@ def make_cluster(settings: Cassandra) -> Cluster:
         if settings.secure_bundle:
             cloud = {"secure_connect_bundle": str(settings.secure_bundle)}
             return Cluster(cloud=cloud, **options)
+        # Cassandra 5's own; the driver would try two newer ones first, at each connect.
+        options["protocol_version"] = ProtocolVersion.V5
         return Cluster(settings.addresses, port=settings.port, **options)
+
+
+def data_centers(cluster: Cluster) -> set[str]:
+    """Return the data centers that a cluster has told of; none before it was reached."""
+    return {host.datacenter for host in cluster.metadata.all_hosts() if host.datacenter}
 
 
 def _login(settings: Cassandra) -> PlainTextAuthProvider | None:

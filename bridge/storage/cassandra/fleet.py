@@ -17,9 +17,11 @@ from bridge.storage.cassandra.forgetting import Forgetting
 from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.shipper import Shipper
 from bridge.storage.cassandra.statements import ALL_CORRECTIONS, WRITE_CORRECTION
-from bridge.storage.cassandra.writes import moment, unix_ms
+from bridge.storage.cassandra.writes import unix_ms
+from bridge.storage.catalog import Catalog
 from bridge.storage.notebook import Correction, Notebook
 from bridge.storage.outbox import Outbox
+from bridge.storage.segment_log import SegmentLog
 
 _IDLE_S = 0.2
 """How long a new call may wait before it is looked for: what one bridge learns, all know soon."""
@@ -58,7 +60,8 @@ class CassandraFleet:
             journal=journal,
             keep_key=settings.log.text != "none",
         )
-        self.log = FleetLog(self._session, outbox, notebook, journal=journal)
+        segments = SegmentLog(Catalog(settings.journal.path))
+        self.log = FleetLog(self._session, segments, notebook, journal=journal)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ship, name="shipper", daemon=True)
 
@@ -81,7 +84,7 @@ class CassandraFleet:
     def correct(self, correction: Correction) -> None:
         """Keep a correction for every bridge: see ``Fleet``."""
         text_key, label, by, at_ms, text = correction
-        values = [text_key, label, by, moment(at_ms), text]
+        values = [text_key, label, by, at_ms, text]
         self._session.send(WRITE_CORRECTION, values, timeout_s=_DEADLINE_S).result()
 
     def corrections(self) -> Iterator[Correction]:

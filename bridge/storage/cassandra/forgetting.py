@@ -6,29 +6,29 @@ once more after writing. Whichever comes second deletes what the other has writt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from bridge.ports import CallRow
 from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.statements import (
-    ALL_FORGOTTEN,
     DELETE_CALLS,
     DELETE_COUNTS,
-    READ_COUNTS,
+    DELETE_HOUR,
+    READ_DEVICE_COUNTS,
     READ_FORGOTTEN,
     READ_HOURS,
     WRITE_FORGOTTEN,
 )
-from bridge.storage.cassandra.writes import hour_of, moment, unix_ms
+from bridge.storage.cassandra.writes import HOUR_MS, unix_ms
 from bridge.storage.notebook import Notebook
-from bridge.storage.outbox import Numbered
 
 STATEMENTS = (
-    ALL_FORGOTTEN,
     DELETE_CALLS,
     DELETE_COUNTS,
-    READ_COUNTS,
+    DELETE_HOUR,
+    READ_DEVICE_COUNTS,
     READ_FORGOTTEN,
     READ_HOURS,
     WRITE_FORGOTTEN,
@@ -36,6 +36,9 @@ STATEMENTS = (
 
 _DEADLINE_S = 5.0
 _DEVICES_MAX = 64
+
+DeviceHour = tuple[str, int]
+"""A device, and an hour's beginning in Unix milliseconds."""
 
 
 class Forgetting:
@@ -50,6 +53,13 @@ class Forgetting:
         self._notebook = notebook
         self._session = session
         self._before_ms = notebook.forgotten()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep this process from forgetting while it ships: a sum on its way would come back."""
+        with self._lock:
+            yield
 
     def covers(self, row: CallRow) -> bool:
         """Say whether ``row`` is of a device, and a time, that was forgotten."""
@@ -61,41 +71,59 @@ class Forgetting:
         Raises:
             Unavailable: It is not done yet; ask again.
         """
-        values = [device, moment(before_ms)]
-        self._session.send(WRITE_FORGOTTEN, values, timeout_s=_DEADLINE_S).result()
-        self._learn(device, before_ms)
-        hours = self._session.send(
-            READ_HOURS, [device, moment(0), moment(before_ms)], timeout_s=_DEADLINE_S
-        ).result()
-        for row in hours:
-            self._delete(device, row.hour, before_ms)
+        with self._lock:
+            self._learn(device, before_ms)
+            self._send(WRITE_FORGOTTEN, device, before_ms)
+            for row in self._session.stream(
+                READ_HOURS, [device, 0, before_ms], timeout_s=_DEADLINE_S
+            ):
+                hour_ms = unix_ms(row.hour)
+                self._send(DELETE_CALLS, device, hour_ms, before_ms)
+                self._delete_counts(device, hour_ms)
+                if hour_ms + HOUR_MS <= before_ms:
+                    self._send(DELETE_HOUR, device, hour_ms)
 
-    def check_again(self, rows: Sequence[Numbered]) -> None:
-        """Delete what was written of devices that somebody has forgotten meanwhile.
+    def check_again(self, written: Collection[DeviceHour]) -> None:
+        """Delete what was just written of devices that somebody has forgotten meanwhile.
+
+        Args:
+            written: The hours, by device, of which calls or counts were written.
 
         Raises:
-            Unavailable: The page must be shipped again.
+            Unavailable: It must be written, and checked, again.
         """
-        devices = sorted({one.row.device for one in rows})
-        for start in range(0, len(devices), _DEVICES_MAX):
-            some = devices[start : start + _DEVICES_MAX]
-            for found in self._session.send(
-                READ_FORGOTTEN, [some], timeout_s=_DEADLINE_S, near=some[0].encode()
-            ).result():
-                self._learn(found.device_id, unix_ms(found.before))
-        covered = {
-            (one.row.device, hour_of(one.row.called_at_ms)) for one in rows if self.covers(one.row)
-        }
-        for device, hour_ms in covered:
-            self._delete(device, moment(hour_ms), self._before_ms[device])
+        for device, before_ms in self._news({device for device, _ in written}):
+            for hour_ms in {hour_ms for name, hour_ms in written if name == device}:
+                if hour_ms < before_ms:
+                    self._send(DELETE_CALLS, device, hour_ms, before_ms)
+                    self._delete_counts(device, hour_ms, self._notebook.journal_id)
+            # At the end: what is known is not written again, and so not deleted again either.
+            self._learn(device, before_ms)
 
-    def _delete(self, device: str, hour: datetime, before_ms: int) -> None:
-        values = [device, hour, moment(before_ms)]
-        self._session.send(DELETE_CALLS, values, timeout_s=_DEADLINE_S).result()
-        counted = self._session.send(READ_COUNTS, [hour], timeout_s=_DEADLINE_S).result()
-        for journal in {row.journal for row in counted if row.device_id == device}:
-            values = [hour, journal, device]
-            self._session.send(DELETE_COUNTS, values, timeout_s=_DEADLINE_S).result()
+    def _news(self, devices: Collection[str]) -> list[tuple[str, int]]:
+        """Return which of ``devices`` were forgotten without this clerk knowing, and when."""
+        names = sorted(devices)
+        found = [
+            (row.device_id, unix_ms(row.before))
+            for start in range(0, len(names), _DEVICES_MAX)
+            for row in self._session.send(
+                READ_FORGOTTEN,
+                [names[start : start + _DEVICES_MAX]],
+                timeout_s=_DEADLINE_S,
+                near=names[start].encode(),
+            ).result()
+        ]
+        return [one for one in found if self._before_ms.get(one[0], 0) < one[1]]
+
+    def _delete_counts(self, device: str, hour_ms: int, journal_id: str = "") -> None:
+        """Delete the sums of all journals, or of one: the others' are for others to delete."""
+        counted = self._session.stream(READ_DEVICE_COUNTS, [hour_ms, device], timeout_s=_DEADLINE_S)
+        for journal in {row.journal for row in counted}:
+            if journal.endswith(journal_id):
+                self._send(DELETE_COUNTS, hour_ms, journal, device)
+
+    def _send(self, statement: str, *values: object) -> None:
+        self._session.send(statement, values, timeout_s=_DEADLINE_S).result()
 
     def _learn(self, device: str, before_ms: int) -> None:
         if self._before_ms.get(device, 0) < before_ms:

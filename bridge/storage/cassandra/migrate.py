@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from string import Template
+from typing import NamedTuple
 
 import cassandra
-from cassandra.cluster import Cluster, Session
+from cassandra.cluster import NoHostAvailable, Session
+from cassandra.protocol import ErrorMessage
 
 from bridge.errors import ConfigurationError, Unavailable
 from bridge.settings import Cassandra
-from bridge.storage.cassandra.cluster import make_cluster
-from bridge.storage.cassandra.reasons import connect_reason
+from bridge.storage.cassandra.cluster import data_centers, make_cluster
+from bridge.storage.cassandra.reasons import call_reason, connect_reason
 
 _LOCK_S = 120
 _WINDOWS = 25
@@ -54,35 +57,44 @@ def migrations() -> list[Migration]:
     ]
 
 
+class Schema(NamedTuple):
+    """What has become of the migrations."""
+
+    migrations: list[tuple[Migration, bool]]
+    """All that this bridge knows, in order, and whether each has been applied."""
+    newer: str | None
+    """What to do where some were applied that this bridge does not know."""
+
+    @property
+    def pending(self) -> list[Migration]:
+        """Return those that are still to be applied, in order."""
+        return [migration for migration, is_applied in self.migrations if not is_applied]
+
+
 def check_schema(session: Session) -> None:
     """See that the schema is the one that this version of the bridge knows.
 
     Raises:
         ConfigurationError: It is missing, older or newer.
     """
-    applied = _applied(session)
-    known = {migration.version for migration in migrations()}
-    if not applied >= known:
+    schema = _schema(session)
+    if schema.newer:
+        raise ConfigurationError(schema.newer)
+    if schema.pending:
         raise ConfigurationError(
-            f"Cassandra's schema is at {max(applied, default=0)}, the bridge needs {max(known)}:"
-            " run `bridge store migrate`"
-        )
-    if applied > known:
-        raise ConfigurationError(
-            f"Cassandra's schema is at {max(applied)}, newer than this bridge knows"
-            f" ({max(known)}): update the bridge"
+            f"Cassandra's schema lacks {schema.pending[0].name}: run `bridge store migrate`"
         )
 
 
-def status(settings: Cassandra) -> list[tuple[Migration, bool]]:
-    """Return every migration, and whether it has been applied."""
-    cluster = make_cluster(settings)
-    try:
-        session = _connect(cluster, settings, settings.keyspace)
-        applied = _applied(session)
-    finally:
-        cluster.shutdown()
-    return [(migration, migration.version in applied) for migration in migrations()]
+def status(settings: Cassandra) -> Schema:
+    """Look at the schema.
+
+    Raises:
+        ConfigurationError: There is no keyspace, or the login does not allow it.
+        Unavailable: The cluster does not answer.
+    """
+    with _connected(settings, settings.keyspace) as session:
+        return _schema(session)
 
 
 def migrate(settings: Cassandra, tell: Callable[[str], None]) -> int:
@@ -96,35 +108,42 @@ def migrate(settings: Cassandra, tell: Callable[[str], None]) -> int:
         How many migrations were applied.
 
     Raises:
-        ConfigurationError: The login or its rights do not allow it.
+        ConfigurationError: The login or its rights do not allow it, or the schema is newer.
         Unavailable: The cluster does not answer, or another migration takes too long.
     """
-    cluster = make_cluster(settings)
-    try:
-        session = _connect(cluster, settings, None)
+    with _connected(settings, None) as session:
         if not settings.secure_bundle:  # Astra makes keyspaces in its console only
             session.execute(_keyspace(settings))
         session.set_keyspace(settings.keyspace)
         session.execute(_VERSIONS)
         session.execute(_LOCKS)
         return _apply(session, settings, tell)
+
+
+@contextmanager
+def _connected(settings: Cassandra, keyspace: str | None) -> Iterator[Session]:
+    """Open a session for a short while, and turn the driver's errors into ours."""
+    cluster = None
+    try:
+        try:
+            cluster = make_cluster(settings)
+            session = cluster.connect()
+            if keyspace:
+                session.set_keyspace(keyspace)  # not in connect, which hides why it fails
+        except Exception as error:  # noqa: BLE001 - the driver's errors have no root of their own
+            known = data_centers(cluster) if cluster else ()
+            raise ConfigurationError(connect_reason(error, settings, known)) from None
+        yield session
     except cassandra.Unauthorized:
         raise ConfigurationError(
             f"BRIDGE_CASSANDRA__USERNAME: {settings.username} may not create tables;"
             " migrate with a role that may"
         ) from None
+    except (cassandra.DriverException, ErrorMessage, NoHostAvailable) as error:
+        raise Unavailable(call_reason(error, settings)) from None
     finally:
-        cluster.shutdown()
-
-
-def _connect(cluster: Cluster, settings: Cassandra, keyspace: str | None) -> Session:
-    try:
-        session = cluster.connect()
-        if keyspace:
-            session.set_keyspace(keyspace)  # not in connect, which hides why it fails
-    except Exception as error:  # noqa: BLE001 - the driver's errors have no root of their own
-        raise ConfigurationError(connect_reason(error, settings)) from None
-    return session
+        if cluster:
+            cluster.shutdown()
 
 
 def _keyspace(settings: Cassandra) -> str:
@@ -139,9 +158,10 @@ def _apply(session: Session, settings: Cassandra, tell: Callable[[str], None]) -
     holder = uuid.uuid4()
     _lock(session, holder)
     try:
-        applied = _applied(session)
-        pending = [one for one in migrations() if one.version not in applied]
-        for migration in pending:
+        schema = _schema(session)
+        if schema.newer:
+            raise ConfigurationError(schema.newer)
+        for migration in schema.pending:
             for statement in migration.statements(_values(settings)):
                 session.execute(statement)
             session.execute(
@@ -149,7 +169,7 @@ def _apply(session: Session, settings: Cassandra, tell: Callable[[str], None]) -
                 (migration.version, migration.name, datetime.now(UTC)),
             )
             tell(f"applied {migration.name}")
-        return len(pending)
+        return len(schema.pending)
     finally:
         session.execute("DELETE FROM schema_lock WHERE id = 0 IF holder = %s", (holder,))
 
@@ -166,6 +186,19 @@ def _lock(session: Session, holder: uuid.UUID) -> None:
             return
         time.sleep(0.2)
     raise Unavailable("another migration holds the lock; try again when it is through")
+
+
+def _schema(session: Session) -> Schema:
+    applied = _applied(session)
+    known = migrations()
+    unknown = applied - {migration.version for migration in known}
+    newer = (
+        f"Cassandra's schema is at {max(unknown)}, newer than this bridge knows"
+        f" ({known[-1].version}): update the bridge"
+        if unknown
+        else None
+    )
+    return Schema([(one, one.version in applied) for one in known], newer)
 
 
 def _applied(session: Session) -> set[int]:

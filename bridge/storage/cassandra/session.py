@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import cassandra
 import structlog
-from cassandra.cluster import Cluster, NoHostAvailable, ResponseFuture, Session
+from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
 from bridge.errors import BridgeError, Unavailable
 from bridge.ports import Clock
 from bridge.settings import Cassandra
 from bridge.storage.cassandra.breaker import Breaker
-from bridge.storage.cassandra.cluster import make_cluster
+from bridge.storage.cassandra.cluster import data_centers, make_cluster
 from bridge.storage.cassandra.migrate import check_schema
-from bridge.storage.cassandra.reasons import connect_reason
+from bridge.storage.cassandra.reasons import call_reason, connect_reason, is_refusal
 
 _RETRY_S = (0.5, 10.0)
 _IN_FLIGHT_MAX = 256
 """Well below the 32,768 stream ids of a connection: what cannot be sent soon is refused soon."""
 _FAILURES_MAX = 5
 _OPEN_S = 5.0
+_PAGE_ROWS = 1_000
 
 _log = structlog.get_logger()
-
-_FOR_GOOD = (
-    cassandra.InvalidRequest,
-    cassandra.protocol.SyntaxException,
-    TypeError,
-    ValueError,
-    OverflowError,
-)
 
 
 class Refused(BridgeError):
@@ -44,8 +36,11 @@ class Refused(BridgeError):
 class Pending:
     """A call that has been sent."""
 
-    def __init__(self, future: ResponseFuture) -> None:
+    def __init__(self, future: ResponseFuture, settings: Cassandra) -> None:
         self._future = future
+        self._settings = settings
+        self.next_page: bytes | None = None
+        """What to ask for next, where the rows were a page of a stream and not its last."""
 
     def result(self) -> list[Any]:
         """Wait for the rows; the deadline was given when it was sent.
@@ -55,9 +50,11 @@ class Pending:
             Refused: The server will never take it.
         """
         try:
-            return list(self._future.result())  # all pages
+            found = self._future.result()
         except Exception as error:  # noqa: BLE001 - the driver's errors have no root
-            raise _wrapped(error) from None
+            raise _wrapped(error, self._settings) from None
+        self.next_page = found.paging_state
+        return list(found.current_rows)
 
 
 class CassandraSession:
@@ -129,6 +126,31 @@ class CassandraSession:
         """
         return self._send(partial(self._bind, statement, values, near), timeout_s)
 
+    def stream(
+        self,
+        statement: str,
+        values: Sequence[object],
+        *,
+        timeout_s: float,
+        page_rows: int = _PAGE_ROWS,
+    ) -> Iterator[Any]:
+        """Yield the rows of one prepared statement; no more than a page of them is held.
+
+        Each page is a call of its own (the driver would settle all of them as one call, once for
+        each page) and has the whole of ``timeout_s``.
+
+        Raises:
+            Unavailable: As for ``send``, at any row.
+        """
+        next_page: bytes | None = None
+        while True:
+            make = partial(self._bind, statement, values, None, page_rows)
+            pending = self._send(make, timeout_s, next_page)
+            yield from pending.result()
+            next_page = pending.next_page
+            if next_page is None:
+                return
+
     def send_batch(
         self, rows: Sequence[tuple[str, Sequence[object]]], *, timeout_s: float
     ) -> Pending:
@@ -146,8 +168,15 @@ class CassandraSession:
         )
         return replicas[0] if replicas else None
 
-    def _bind(self, statement: str, values: Sequence[object], near: bytes | None) -> object:
+    def _bind(
+        self,
+        statement: str,
+        values: Sequence[object],
+        near: bytes | None,
+        page_rows: int | None = None,
+    ) -> object:
         bound = self._prepared[statement].bind(values)
+        bound.fetch_size = page_rows
         if near is not None:
             bound._routing_key = near  # noqa: SLF001 - the driver has no other way for IN
         return bound
@@ -159,7 +188,9 @@ class CassandraSession:
         batch.is_idempotent = True
         return batch
 
-    def _send(self, make: Callable[[], object], timeout_s: float) -> Pending:
+    def _send(
+        self, make: Callable[[], object], timeout_s: float, page: bytes | None = None
+    ) -> Pending:
         session = self._session
         if session is None:
             raise Unavailable(self.why or "Cassandra: not connected yet")
@@ -169,45 +200,53 @@ class CassandraSession:
             raise Unavailable("Cassandra: too much is in flight")
         self.calls += 1
         try:
-            future = session.execute_async(make(), timeout=timeout_s)
+            future = session.execute_async(make(), timeout=timeout_s, paging_state=page)
         except Exception as error:  # noqa: BLE001 - the driver's errors have no root
             self._settle(error)
-            raise _wrapped(error) from None
+            raise _wrapped(error, self._settings) from None
         # Settled by the driver's thread: nobody has to wait for an answer for it to count.
         future.add_callbacks(lambda _: self._settle(None), self._settle)
-        return Pending(future)
+        return Pending(future, self._settings)
 
     def _settle(self, error: BaseException | None) -> None:
         """Count what came of a call."""
         self._room.release()
-        if error is None or isinstance(error, _FOR_GOOD):
+        if error is None or is_refusal(error):
             self._breaker.succeeded()  # it answers
             self.why = None
             return
         self.failures += 1
         self._breaker.failed()
-        self.why = f"Cassandra: {_kind(error)}"
+        self.why = call_reason(error, self._settings)
 
     def _connect(self) -> None:
         first, last = _RETRY_S
         delay_s = first
         while not self._closing.is_set():
+            self.why = self._try_to_connect()
+            if self.why is None:
+                _log.info("cassandra.up", keyspace=self._settings.keyspace)
+                return
+            _log.warning("cassandra.down", reason=self.why, retry_in_s=delay_s)
+            self._closing.wait(delay_s)
+            delay_s = min(last, 2 * delay_s)
+
+    def _try_to_connect(self) -> str | None:
+        """Return why it did not work; nothing where it did."""
+        cluster = None
+        try:
             cluster = make_cluster(self._settings)
-            try:
-                session = cluster.connect()
-                session.set_keyspace(self._settings.keyspace)  # connect would hide why it fails
-                check_schema(session)
-                self._prepared = {cql: _prepare(session, cql) for cql in self._statements}
-            except Exception as error:  # noqa: BLE001 - whatever it was, it is said and tried again
+            session = cluster.connect()
+            session.set_keyspace(self._settings.keyspace)  # connect would hide why it fails
+            check_schema(session)
+            self._prepared = {cql: _prepare(session, cql) for cql in self._statements}
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is said and tried again
+            known = data_centers(cluster) if cluster else ()
+            if cluster:
                 cluster.shutdown()
-                self.why = connect_reason(error, self._settings)
-                _log.warning("cassandra.down", reason=self.why, retry_in_s=delay_s)
-                self._closing.wait(delay_s)
-                delay_s = min(last, 2 * delay_s)
-                continue
-            self._cluster, self._session, self.why = cluster, session, None
-            _log.info("cassandra.up", keyspace=self._settings.keyspace)
-            return
+            return connect_reason(error, self._settings, known)
+        self._cluster, self._session = cluster, session
+        return None
 
 
 def _prepare(session: Session, cql: str) -> PreparedStatement:
@@ -216,14 +255,8 @@ def _prepare(session: Session, cql: str) -> PreparedStatement:
     return prepared
 
 
-def _wrapped(error: Exception) -> BridgeError:
+def _wrapped(error: Exception, settings: Cassandra) -> BridgeError:
     """Turn a driver's exception into one of ours; its text may quote values, so it stays here."""
-    if isinstance(error, _FOR_GOOD) and "unconfigured" not in str(error):
-        return Refused(f"Cassandra refuses: {_kind(error)}")
-    return Unavailable(f"Cassandra: {_kind(error)}")
-
-
-def _kind(error: BaseException) -> str:
-    if isinstance(error, NoHostAvailable):
-        return "no host answers"
-    return type(error).__name__
+    if is_refusal(error):
+        return Refused(f"Cassandra refuses: {type(error).__name__}")
+    return Unavailable(call_reason(error, settings))

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import structlog
 from pydantic_core import to_json
 
+from bridge.ports import CallRow
 from bridge.storage.cassandra import writes
-from bridge.storage.cassandra.forgetting import Forgetting
+from bridge.storage.cassandra.forgetting import DeviceHour, Forgetting
 from bridge.storage.cassandra.session import CassandraSession, Pending, Refused
 from bridge.storage.cassandra.statements import (
     WRITE_CALL,
@@ -17,7 +18,7 @@ from bridge.storage.cassandra.statements import (
     WRITE_HOUR,
     WRITE_VERDICT,
 )
-from bridge.storage.cassandra.writes import Write, hour_of, moment
+from bridge.storage.cassandra.writes import EVERY_DEVICE, Write, hour_of
 from bridge.storage.notebook import DeadLetter, HourCount, Notebook
 from bridge.storage.outbox import Numbered, Outbox
 
@@ -71,23 +72,36 @@ class Shipper:
         Raises:
             Unavailable: Cassandra did not take all of it; the same page is due again.
         """
-        page = self._outbox.page(self._notebook.shipped, _PAGE_ROWS)
-        if page:
-            rows = [one for one in page if not self._forgetting.covers(one.row)]
-            self._write_hours(rows)  # first, so that whoever forgets a device finds them all
-            dead_letters = self._write_calls(rows)
-            self._forgetting.check_again(rows)
-            self._notebook.advance(page[-1].number, _counts(rows), dead_letters)
-        self._send_counts()
+        with self._forgetting.held():
+            page = self._outbox.page(self._notebook.shipped, _PAGE_ROWS)
+            if page:
+                self._ship_page(page)
+            self._send_counts()
         return len(page)
 
+    def _ship_page(self, page: Sequence[Numbered]) -> None:
+        rows = self._remembered(page)
+        self._write_hours(rows)  # first, so that whoever forgets a device finds them all
+        dead_letters = self._write_calls(rows)
+        self._forgetting.check_again({_device_hour(one.row) for one in rows})
+        rows = self._remembered(rows)
+        kept = {one.number for one in rows}
+        self._notebook.advance(
+            page[-1].number,
+            _counts(rows),
+            [letter for letter in dead_letters if letter.number in kept],
+        )
+
+    def _remembered(self, rows: Sequence[Numbered]) -> list[Numbered]:
+        return [one for one in rows if not self._forgetting.covers(one.row)]
+
     def _write_hours(self, rows: Sequence[Numbered]) -> None:
-        new = {
-            key: writes.hour(one.number, one.row)
-            for one in rows
-            if (key := (one.row.device, hour_of(one.row.called_at_ms))) not in self._hours_known
-        }
-        self._write(new.values())
+        seen: dict[DeviceHour, int] = {}
+        for number, row in rows:
+            seen.setdefault(_device_hour(row), number)
+            seen.setdefault((EVERY_DEVICE, hour_of(row.called_at_ms)), number)
+        new = {key: number for key, number in seen.items() if key not in self._hours_known}
+        self._write(writes.hour(number, *key) for key, number in new.items())
         self._hours_known |= new.keys()
         if len(self._hours_known) > _HOURS_KNOWN_MAX:
             self._hours_known.clear()  # they are written once more: harmless
@@ -99,12 +113,13 @@ class Shipper:
             writes.call(one.number, one.row, keep_key=self._keep_key) for one in rows
         )
         by_number = {one.number: one for one in rows} if refused else {}
-        return [_dead_letter(by_number[number], reason) for number, reason in refused.items()]
+        return [self._dead_letter(by_number[number], why) for number, why in refused.items()]
 
     def _send_counts(self) -> None:
         counts = self._notebook.unsent_counts()
         self._write(_count(count, self._journal) for count in counts)
         if counts:
+            self._forgetting.check_again({(count.device, count.hour_ms) for count in counts})
             self._notebook.counts_sent(counts)
 
     def _write(self, rows: Iterable[Write]) -> dict[int, str]:
@@ -149,6 +164,12 @@ class Shipper:
         for write in batch:
             refused.update(self._write([write]))
 
+    def _dead_letter(self, one: Numbered, reason: str) -> DeadLetter:
+        _log.warning("cassandra.refused", number=one.number, reason=reason)
+        row = one.row if self._keep_key else one.row._replace(fingerprint=b"")
+        call = to_json(row._asdict(), bytes_mode="hex").decode()
+        return DeadLetter(one.number, row.device, reason, call)
+
 
 def _counts(rows: Iterable[Numbered]) -> Counter[tuple[int, str, str]]:
     return Counter(
@@ -157,13 +178,10 @@ def _counts(rows: Iterable[Numbered]) -> Counter[tuple[int, str, str]]:
 
 
 def _count(count: HourCount, journal: str) -> Write:
-    hour = moment(count.hour_ms)
-    values = (hour, journal, count.device, count.label, count.calls)
+    values = (count.hour_ms, journal, count.device, count.label, count.calls)
     routing_key = count.hour_ms.to_bytes(8, "big", signed=True)
     return Write(WRITE_COUNT, values, routing_key, 200, 0)
 
 
-def _dead_letter(one: Numbered, reason: str) -> DeadLetter:
-    _log.warning("cassandra.refused", number=one.number, reason=reason)
-    call = to_json(one.row._asdict(), bytes_mode="hex").decode()
-    return DeadLetter(one.number, one.row.device, reason, call)
+def _device_hour(row: CallRow) -> DeviceHour:
+    return row.device, hour_of(row.called_at_ms)

@@ -17,8 +17,9 @@ WRITE_CALL: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 READ_CALLS: Final = (
-    "SELECT message_id, called_at, outcome, label, score, model_version, cached, text, text_key"
+    "SELECT message_id, called_at, outcome, label, score, model_version, cached, text"
     " FROM calls_by_device_hour WHERE device_id = ? AND hour = ?"
+    " AND (called_at, message_id) >= (?, ?) AND (called_at, message_id) < (?, ?)"
 )
 DELETE_CALLS: Final = (
     "DELETE FROM calls_by_device_hour WHERE device_id = ? AND hour = ? AND called_at < ?"
@@ -28,11 +29,17 @@ WRITE_HOUR: Final = "INSERT INTO hours_by_device (device_id, hour) VALUES (?, ?)
 READ_HOURS: Final = (
     "SELECT hour FROM hours_by_device WHERE device_id = ? AND hour >= ? AND hour < ?"
 )
+DELETE_HOUR: Final = "DELETE FROM hours_by_device WHERE device_id = ? AND hour = ?"
 
 WRITE_COUNT: Final = (
     "INSERT INTO counts_by_hour (hour, journal, device_id, label, calls) VALUES (?, ?, ?, ?, ?)"
 )
 READ_COUNTS: Final = "SELECT journal, device_id, label, calls FROM counts_by_hour WHERE hour = ?"
+# Within one partition, where filtering costs the server one pass and the client nothing.
+READ_DEVICE_COUNTS: Final = (
+    "SELECT journal, device_id, label, calls FROM counts_by_hour"
+    " WHERE hour = ? AND device_id = ? ALLOW FILTERING"
+)
 DELETE_COUNTS: Final = "DELETE FROM counts_by_hour WHERE hour = ? AND journal = ? AND device_id = ?"
 
 WRITE_CORRECTION: Final = (

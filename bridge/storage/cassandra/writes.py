@@ -1,4 +1,8 @@
-"""Rows of the journal as writes to Cassandra, and writes as batches. Pure."""
+"""Rows of the journal as writes to Cassandra, and writes as batches. Pure.
+
+Times are written as the numbers that they are: Unix milliseconds. A datetime would know nothing
+before the year 1, where a device's clock may well be.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from bridge.ports import CallRow
 from bridge.storage.cassandra.statements import WRITE_CALL, WRITE_HOUR, WRITE_VERDICT
 
 HOUR_MS = 3_600_000
+EVERY_DEVICE = "*"
+"""Stands for all devices in ``hours_by_device``; no device can have this id."""
 
 _ROWS_MAX = 32
 """Rows of a batch: 35 to 50 us each on the client, with 128 they cost more (measured)."""
@@ -39,11 +45,10 @@ def call(number: int, row: CallRow, *, keep_key: bool) -> Write:
         row: The call.
         keep_key: Whether the log may keep what stands for the text.
     """
-    hour = moment(hour_of(row.called_at_ms))
     values = (
         row.device,
-        hour,
-        moment(row.called_at_ms),
+        hour_of(row.called_at_ms),
+        row.called_at_ms,
         row.message_id,
         row.outcome,
         row.label,
@@ -52,7 +57,7 @@ def call(number: int, row: CallRow, *, keep_key: bool) -> Write:
         row.model,
         row.cached,
         row.problem,
-        moment(row.device_ts_ms) if row.device_ts_ms is not None else None,
+        row.device_ts_ms,
         row.fingerprint if keep_key and row.outcome == "verdict" else None,
         row.text,
     )
@@ -60,10 +65,9 @@ def call(number: int, row: CallRow, *, keep_key: bool) -> Write:
     return Write(WRITE_CALL, values, _routing_key(row), size_bytes, number)
 
 
-def hour(number: int, row: CallRow) -> Write:
-    """Take note that a device has calls in an hour."""
-    values = (row.device, moment(hour_of(row.called_at_ms)))
-    return Write(WRITE_HOUR, values, row.device.encode(), _ROW_OVERHEAD_BYTES, number)
+def hour(number: int, device: str, hour_ms: int) -> Write:
+    """Take note that ``device`` (or ``EVERY_DEVICE``) has calls in an hour."""
+    return Write(WRITE_HOUR, (device, hour_ms), device.encode(), _ROW_OVERHEAD_BYTES, number)
 
 
 def verdict(number: int, row: CallRow) -> Write:
@@ -75,7 +79,7 @@ def verdict(number: int, row: CallRow) -> Write:
         row.label,
         row.score,
         from_json(row.scores or "{}"),
-        moment(row.called_at_ms),
+        row.called_at_ms,
     )
     routing_key = composite(model.encode(), row.fingerprint)
     return Write(WRITE_VERDICT, values, routing_key, _ROW_OVERHEAD_BYTES, number)
@@ -106,11 +110,6 @@ def composite(*parts: bytes) -> bytes:
 def hour_of(called_at_ms: int) -> int:
     """Cut (not round) to the hour: Unix milliseconds, UTC."""
     return called_at_ms - called_at_ms % HOUR_MS
-
-
-def moment(unix_ms: int) -> datetime:
-    """Return Unix milliseconds as the driver takes them; naive would be the machine's zone."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC)
 
 
 def unix_ms(moment: datetime) -> int:
