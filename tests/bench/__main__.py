@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bridge import logs
 from tests.bench import plan as plans
 from tests.bench import plot, report
 from tests.bench.figures import Figures, all_kept, promises
@@ -29,6 +30,7 @@ def main() -> int:
         nothing.
     """
     options = _options()
+    logs.configure("error")  # the journal is built with the bridge's own code
     plan = plans.QUICK if options.quick else plans.Plan()
     if options.pairs:
         plan = dataclasses.replace(plan, pairs=options.pairs)
