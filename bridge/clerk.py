@@ -76,11 +76,13 @@ class Clerk:
         self._door.subscribe(topics.corrected, self._hear)
         journal = configuration.journal
         self._notebook = notebook = Notebook(journal.path)
-        self._fleet = _fleet(configuration, notebook, clock)
         self._outbox = Outbox(journal.path)
         catalog = Catalog(journal.path)
-        log: CallLog = self._fleet.log if self._fleet else SegmentLog(catalog)
-        log = ForgetfulLog(log, notebook.forgotten)
+        segments = SegmentLog(catalog)
+        self._fleet = _fleet(configuration, notebook, segments, clock)
+        log: CallLog = (
+            self._fleet.log if self._fleet else ForgetfulLog(segments, notebook.forgotten)
+        )
         people = People(
             notebook,
             self._fleet,
@@ -98,7 +100,9 @@ class Clerk:
         shipped = (lambda: notebook.shipped) if self._fleet else None
         self._desk = Desk(
             self._inbox,
-            Answers(log, configuration.instance, people),
+            Answers(
+                log, configuration.instance, people, "installation" if self._fleet else "bridge"
+            ),
             Keeper(journal.path, catalog, keeping, journal.max_bytes, shipped),
             self._door,
             topics,
@@ -195,14 +199,14 @@ class Clerk:
 
 
 def _fleet(
-    configuration: Settings, notebook: Notebook, clock: SystemClock
+    configuration: Settings, notebook: Notebook, segments: SegmentLog, clock: SystemClock
 ) -> CassandraFleet | None:
     if not configuration.cassandra.is_configured:
         return None
     # Imported here: the driver takes half a second, and the embedded default has no use of it.
     from bridge.storage.cassandra.fleet import CassandraFleet  # noqa: PLC0415
 
-    return CassandraFleet(configuration, notebook, clock)
+    return CassandraFleet(configuration, notebook, segments, clock)
 
 
 def main() -> int:

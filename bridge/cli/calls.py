@@ -1,8 +1,10 @@
 """``bridge calls``: what a device was answered, newest first."""
 
-from collections.abc import Iterator
+import csv
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import Annotated
 
 import typer
@@ -12,12 +14,15 @@ from bridge.cli import display
 from bridge.cli.doorway import door
 from bridge.cli.options import AsJson, Since, Until
 from bridge.cli.period import period
-from bridge.cli.questions import Questions, Record
+from bridge.cli.questions import Questions, Record, Response
 from bridge.errors import ConfigurationError
 from bridge.settings import load
 from bridge.topics import Topics, is_device_id
 
-_PAGE = 100
+_LIMIT = 100
+_PAGE = 500
+_COLUMNS = ("called_at", "outcome", "label", "score", "model", "cached", "id", "text")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def command(  # noqa: PLR0913 - one for each option
@@ -27,28 +32,56 @@ def command(  # noqa: PLR0913 - one for each option
     ] = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most calls to show.")] = _PAGE,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, help="Most calls to show.")
+    ] = _LIMIT,
     *,
     as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
 ) -> None:
-    """Show what a device was answered, newest first.
+    """Show what a device was answered, newest first; printed as it comes in, page by page.
 
-    [dim]Example:[/dim]  bridge calls gw-7 --hour 2026-01-01T13Z
+    [dim]Examples:[/dim]
+      bridge calls gw-7 --hour 2026-01-01T13Z
+      bridge calls gw-7 --from 2026-01-01 --to 2026-02-01 -n 1000000 --csv > january.csv
     """
     if not is_device_id(device):
         raise ConfigurationError("DEVICE must be 1 to 64 letters, digits, _ or -")
     when = period(hour, since, until)
     settings = load()
+    show = _format(as_json=as_json, as_csv=as_csv)
+    shown = 0
     with door(settings) as opened:
         pages = Pages(Questions(opened, Topics(settings.topics.root)), {"device": device, **when})
-        calls = list(islice(pages.calls(min(limit, _PAGE)), limit))
+        for call in islice(pages.calls(min(limit, _PAGE)), limit):
+            show(call)
+            shown += 1
+    if not (as_json or as_csv):
+        display.out.print(f"[dim]{_remark(shown, pages.total, device, when)}[/]")
+
+
+def _format(*, as_json: bool, as_csv: bool) -> Callable[[Record], None]:
+    """Return what prints one call.
+
+    Raises:
+        ConfigurationError: Two formats are asked for.
+    """
+    if as_json and as_csv:
+        raise ConfigurationError("--json goes without --csv")
     if as_json:
-        for call in calls:
-            display.print_json(call)
-        return
-    for call in calls:
-        display.out.print(_line(call))
-    display.out.print(f"[dim]{_remark(len(calls), pages.total, device, when)}[/]")
+        return display.print_json
+    if as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(_COLUMNS)
+        return lambda call: writer.writerow([_cell(call.get(name)) for name in _COLUMNS])
+    return lambda call: display.out.print(_line(call))
+
+
+def _cell(value: object) -> object:
+    """Return a value as a spreadsheet may have it: a device's text is never a formula."""
+    if not isinstance(value, str):
+        return value
+    return "'" + display.escape(value) if value.startswith(_FORMULA) else display.escape(value)
 
 
 class Pages:
@@ -63,13 +96,13 @@ class Pages:
         """Yield calls newest first, those of several bridges merged."""
         question = {**self._question, "limit": page, "cursor": None}
         responses = self._questions.ask("calls", question)
-        for response in responses:
-            total = response.data.get("total")
-            self.total += total if isinstance(total, int) else 0
-        yield from merge(
-            *(self._rest(response.instance, response.data, page) for response in responses),
-            key=lambda call: str(call.get("called_at")),
-            reverse=True,
+        self.total = _total(responses)
+        yield from _distinct(
+            merge(
+                *(self._rest(response.instance, response.data, page) for response in responses),
+                key=_called_at,
+                reverse=True,
+            )
         )
 
     def _rest(self, instance: str, data: Record, page: int) -> Iterator[Record]:
@@ -79,6 +112,28 @@ class Pages:
             question = {**self._question, "limit": page, "cursor": cursor, "instance": instance}
             data = self._questions.ask_one(instance, "calls", question).data
             yield from _calls(data)
+
+
+def _total(responses: Iterable[Response]) -> int:
+    """Add up what bridges have; what several tell of one installation counts once."""
+    totals = {"bridge": 0, "installation": 0}
+    for response in responses:
+        total = response.data.get("total")
+        if isinstance(total, int):
+            is_shared = response.data.get("scope") == "installation"
+            totals["bridge"] += 0 if is_shared else total
+            totals["installation"] = max(totals["installation"], total if is_shared else 0)
+    return sum(totals.values())
+
+
+def _distinct(calls: Iterable[Record]) -> Iterator[Record]:
+    """Yield each call once: several bridges of an installation tell the same."""
+    for _, same_time in groupby(calls, _called_at):
+        yield from {str(call.get("id")): call for call in same_time}.values()
+
+
+def _called_at(call: Record) -> str:
+    return str(call.get("called_at"))
 
 
 def _calls(data: Record) -> list[Record]:

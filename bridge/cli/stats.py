@@ -62,12 +62,24 @@ def _rest(
 
 
 def total(responses: Iterable[Response]) -> Hours:
-    """Add up what several bridges counted, hour by hour, in order."""
+    """Add up what several bridges counted, hour by hour, in order.
+
+    What several tell of one installation is the same, but for what each has yet to ship: the
+    most counts.
+    """
     hours: dict[str, Counter[str]] = defaultdict(Counter)
+    shared: dict[str, Counter[str]] = defaultdict(Counter)
     for response in responses:
+        is_shared = response.data.get("scope") == "installation"
         counted = response.data.get("hours")
         for hour in counted if isinstance(counted, list) else []:
-            hours[str(hour["hour"])].update(hour["counts"])
+            name = str(hour["hour"])
+            if is_shared:
+                shared[name] |= Counter(hour["counts"])
+            else:
+                hours[name].update(hour["counts"])
+    for name, counts in shared.items():
+        hours[name].update(counts)
     return {hour: dict(hours[hour]) for hour in sorted(hours)}
 
 

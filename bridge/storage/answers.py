@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -41,11 +41,20 @@ class Answers:
         log: Who knows.
         instance: Which bridge answers.
         people: Who carries out what people say.
+        scope: Whose calls it tells: where it is the installation's, what several bridges answer
+            is not to be added up.
     """
 
-    def __init__(self, log: CallLog, instance: str, people: People | None = None) -> None:
+    def __init__(
+        self,
+        log: CallLog,
+        instance: str,
+        people: People | None = None,
+        scope: Literal["bridge", "installation"] = "bridge",
+    ) -> None:
         self._log = log
         self._instance = instance
+        self._scope = scope
         self._verbs: dict[str, Callable[[_Entry], _Entry]] = {
             "calls": lambda asked: self._calls(CallsQuestion.model_validate(asked)),
             "stats": lambda asked: self._stats(StatsQuestion.model_validate(asked)),
@@ -89,13 +98,15 @@ class Answers:
         page, is_last = _fill(found, _call, asked.limit)
         last = page[-1][0] if page else None
         following = None if is_last or last is None else str(Cursor.after(last.position, total))
-        return {"calls": [entry for _, entry in page], "next": following, "total": total}
+        calls = [entry for _, entry in page]
+        return {"calls": calls, "next": following, "total": total, "scope": self._scope}
 
     def _stats(self, asked: StatsQuestion) -> _Entry:
         found = self._log.hours(asked.device, asked.span).items()
         page, is_last = _fill(found, _hour, len(found))
         following = None if is_last else _hour_name(page[-1][0][0] + 1)
-        return {"hours": [entry for _, entry in page], "next": following}
+        hours = [entry for _, entry in page]
+        return {"hours": hours, "next": following, "scope": self._scope}
 
 
 def _fill(

@@ -233,7 +233,7 @@ def test_closed_segments_get_their_index_without_being_asked(journal):
 def test_wrong_questions_are_told_what_would_be_right(asker):
     """Unknown verbs and broken JSON included; the clerk goes on."""
     assert "device: Field required" in asker.ask("calls")["error"]
-    assert "no such verb" in asker.ask("forget", device="gw-7")["error"]
+    assert "no such verb" in asker.ask("reboot", device="gw-7")["error"]
     asker.send("calls", b"\xff{")
     assert asker.next()[1]["status"] == "error"
     asker.send("calls", b"x" * 200_000)

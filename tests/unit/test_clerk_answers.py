@@ -67,6 +67,7 @@ def test_an_answer_says_who_answers_what():
             ],
             "next": None,
             "total": 1,
+            "scope": "bridge",
         },
         "transaction": "t1",
     }
@@ -138,6 +139,7 @@ def test_stats_are_counts_by_hour():
     assert answer["data"] == {
         "hours": [{"hour": "2026-01-01T12Z", "counts": {"spam": 3, "ham": 40, "rejected": 1}}],
         "next": None,
+        "scope": "bridge",
     }
     assert log.asked == [(None, Span(NOON_MS - 12 * HOUR_MS, NOON_MS + 12 * HOUR_MS))]
 

@@ -18,7 +18,6 @@ from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.shipper import Shipper
 from bridge.storage.cassandra.statements import ALL_CORRECTIONS, WRITE_CORRECTION
 from bridge.storage.cassandra.writes import unix_ms
-from bridge.storage.catalog import Catalog
 from bridge.storage.notebook import Correction, Notebook
 from bridge.storage.outbox import Outbox
 from bridge.storage.segment_log import SegmentLog
@@ -37,10 +36,13 @@ class CassandraFleet:
     Args:
         settings: All of the bridge's.
         notebook: How far this journal has been shipped.
+        segments: Its calls, shipped or not.
         clock: The time.
     """
 
-    def __init__(self, settings: Settings, notebook: Notebook, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, notebook: Notebook, segments: SegmentLog, clock: Clock
+    ) -> None:
         statements = {
             *shipper.STATEMENTS,
             *forgetting.STATEMENTS,
@@ -60,7 +62,6 @@ class CassandraFleet:
             journal=journal,
             keep_key=settings.log.text != "none",
         )
-        segments = SegmentLog(Catalog(settings.journal.path))
         self.log = FleetLog(self._session, segments, notebook, journal=journal)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ship, name="shipper", daemon=True)
