@@ -12,8 +12,19 @@ import typer
 
 from bridge.errors import BridgeError, ConfigurationError
 
-COMMANDS = ("run", "demo", "ask", "watch", "calls", "stats", "config")
-"""Each is a module here, with a function ``command``; in the order of ``--help``."""
+COMMANDS = (
+    "run",
+    "demo",
+    "ask",
+    "watch",
+    "calls",
+    "stats",
+    "correct",
+    "devices",
+    "store",
+    "config",
+)
+"""Each is a module here, with a function ``command``, or an ``app`` of several."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
@@ -48,7 +59,11 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_commands)
     called = [name for name in COMMANDS if name in arguments[:1]]
     for name in called or COMMANDS:
-        app.command(name)(import_module(f"{__name__}.{name}").command)
+        module = import_module(f"{__name__}.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(module.command)
     return app
 
 
