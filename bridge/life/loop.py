@@ -112,17 +112,14 @@ class Loop:
         link = self._link
         if not link.deliveries or not link.is_online or self._clock.monotonic_s() < self._retry_s:
             return
-        batch = list(islice(link.deliveries, self._batch_max))
         try:
-            self._process(batch)
+            self._process(list(islice(link.deliveries, self._batch_max)))
         except JournalUnavailable as error:
             # No answer and no acknowledgement: the batch waits here, and all behind it.
             self._retry_s = self._clock.monotonic_s() + _JOURNAL_RETRY_S
             self._house.journal_failed(str(error))
             return
         self._house.journal_failed(None)
-        for _ in batch:
-            link.deliveries.popleft()
 
     def _process(self, batch: list[Delivery]) -> None:
         try:
@@ -132,11 +129,13 @@ class Loop:
         except Exception:  # noqa: BLE001 - logged, and answered
             # What nobody foresaw must not take its neighbours with it, nor come back for ever.
             _log.exception("pipeline.failed", messages=len(batch))
-            if len(batch) == 1:
-                self._pipeline.excuse(batch[0])
+            if len(batch) > 1:
+                for delivery in batch:
+                    self._process([delivery])
                 return
-            for delivery in batch:
-                self._process([delivery])
+            self._pipeline.excuse(batch[0])
+        for _ in batch:
+            self._link.deliveries.popleft()
 
     def _look_around(self) -> None:
         if self._link.is_online and self._connections != self._link.connections:
