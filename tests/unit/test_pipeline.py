@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from paths import TOPICS, FakePath
 
 from bridge.errors import JournalUnavailable
@@ -92,6 +94,23 @@ def test_every_family_of_bad_input_is_answered_and_logged(path, family):
     assert len(path.connection.settled) == len(path.connection.answers)
     assert len(path.journal.rows) - rows == (0 if family.reuses_id else 1)
     assert "prize" not in str(path.journal.rows[rows:])
+
+
+@given(
+    payloads=st.lists(
+        st.binary(max_size=60)
+        | st.text(max_size=40).map(lambda text: json.dumps({"id": "m-1", "text": text}).encode())
+        | st.text(max_size=40).map(lambda text: json.dumps({"text": "x", "ts": text}).encode()),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_whatever_is_sent_gets_one_answer_each(payloads):
+    """Any bytes at all, in any company: one answer and one acknowledgement for each."""
+    path = FakePath()
+    answers = path.send(*payloads)
+    assert len(answers) == len(path.connection.settled) == len(payloads)
+    assert all(answer.get("status") in (None, 409, 422) for answer in answers)
 
 
 def test_an_invalid_message_is_told_how_it_would_work(path):
