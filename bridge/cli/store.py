@@ -21,7 +21,7 @@ def _store() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring keyspace and tables up to date; any number of times, and of people at once.
+    """Bring keyspace and tables up to date; any number of times, and by several at once.
 
     Needs a login that may create tables; the bridge itself needs none of these rights.
 

@@ -3,13 +3,16 @@
 A level joins with one line in `LEVELS`; one that needs a server, with a fixture of its own.
 """
 
+import json
 from collections.abc import Callable
 
 import pytest
-from fakes import FakeCache, FakeClock
+from fakes import FakeCache, FakeClock, call_row
 
 from bridge.inference.memory_cache import MemoryCache
 from bridge.ports import Cache, Classification
+from bridge.storage.cassandra import writes
+from bridge.storage.cassandra.cache import CassandraCache
 
 LEVELS: dict[str, Callable[[], Cache]] = {
     "fake": FakeCache,
@@ -25,9 +28,30 @@ def key(number: int, model: str = "spam@1") -> tuple[str, bytes]:
     return model, number.to_bytes(16, "big")
 
 
-@pytest.fixture(params=LEVELS)
+class ShippedCache(CassandraCache):
+    """Verdicts come into it as they do in the clerk: as rows of the journal."""
+
+    def put_many(self, entries):
+        """Ship what the loop would have recorded."""
+        for (model, text_key), said in entries.items():
+            row = call_row(1, label=said.label, score=said.score, model=model)
+            row = row._replace(fingerprint=text_key, scores=json.dumps(said.scores))
+            write = writes.verdict(1, row)
+            self._session.send(write.statement, write.values, timeout_s=5).result()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Cache:
+    """The level in Cassandra."""
+    keyspace, connect = (request.getfixturevalue(name) for name in ("keyspace", "connect"))
+    return ShippedCache(connect(keyspace))
+
+
+@pytest.fixture(params=[*LEVELS, "store"])
 def cache(request: pytest.FixtureRequest) -> Cache:
     """One level after the other, empty."""
+    if request.param == "store":
+        return request.getfixturevalue("store")
     return LEVELS[request.param]()
 
 

@@ -77,11 +77,7 @@ class Forgetting:
             for row in self._session.stream(
                 READ_HOURS, [device, 0, before_ms], timeout_s=_DEADLINE_S
             ):
-                hour_ms = unix_ms(row.hour)
-                self._send(DELETE_CALLS, device, hour_ms, before_ms)
-                self._delete_counts(device, hour_ms)
-                if hour_ms + HOUR_MS <= before_ms:
-                    self._send(DELETE_HOUR, device, hour_ms)
+                self._delete(device, unix_ms(row.hour), before_ms)
 
     def check_again(self, written: Collection[DeviceHour]) -> None:
         """Delete what was just written of devices that somebody has forgotten meanwhile.
@@ -95,8 +91,7 @@ class Forgetting:
         for device, before_ms in self._news({device for device, _ in written}):
             for hour_ms in {hour_ms for name, hour_ms in written if name == device}:
                 if hour_ms < before_ms:
-                    self._send(DELETE_CALLS, device, hour_ms, before_ms)
-                    self._delete_counts(device, hour_ms, self._notebook.journal_id)
+                    self._delete(device, hour_ms, before_ms, self._notebook.journal_id)
             # At the end: what is known is not written again, and so not deleted again either.
             self._learn(device, before_ms)
 
@@ -115,12 +110,15 @@ class Forgetting:
         ]
         return [one for one in found if self._before_ms.get(one[0], 0) < one[1]]
 
-    def _delete_counts(self, device: str, hour_ms: int, journal_id: str = "") -> None:
-        """Delete the sums of all journals, or of one: the others' are for others to delete."""
+    def _delete(self, device: str, hour_ms: int, before_ms: int, journal_id: str = "") -> None:
+        """Delete an hour, with the sums of one journal or of all: others see to theirs."""
+        self._send(DELETE_CALLS, device, hour_ms, before_ms)
         counted = self._session.stream(READ_DEVICE_COUNTS, [hour_ms, device], timeout_s=_DEADLINE_S)
         for journal in {row.journal for row in counted}:
             if journal.endswith(journal_id):
                 self._send(DELETE_COUNTS, hour_ms, journal, device)
+        if hour_ms + HOUR_MS <= before_ms:  # the running hour stays known: calls may follow in it
+            self._send(DELETE_HOUR, device, hour_ms)
 
     def _send(self, statement: str, *values: object) -> None:
         self._session.send(statement, values, timeout_s=_DEADLINE_S).result()
