@@ -35,7 +35,10 @@ def make_cluster(settings: Cassandra) -> Cluster:
     """
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(
-            DCAwareRoundRobinPolicy(local_dc=settings.local_datacenter)
+            # A bundle leads to one data center, and only the service knows its name.
+            DCAwareRoundRobinPolicy(
+                local_dc="" if settings.secure_bundle else settings.local_datacenter
+            )
         ),
         # Whoever sent a statement knows whether it is worth another attempt; the driver does not.
         retry_policy=FallthroughRetryPolicy(),

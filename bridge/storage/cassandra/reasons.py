@@ -46,7 +46,8 @@ def connect_reason(
         )
     if isinstance(error, cassandra.UnresolvableContactPoints):
         return f"BRIDGE_CASSANDRA__CONTACT_POINTS: no such host: {settings.contact_points}"
-    if data_centers and settings.local_datacenter not in data_centers:
+    is_elsewhere = data_centers and settings.local_datacenter not in data_centers
+    if is_elsewhere and not settings.secure_bundle:
         return (
             f"BRIDGE_CASSANDRA__LOCAL_DATACENTER: no node of the cluster is in"
             f" {settings.local_datacenter}; there is {', '.join(sorted(data_centers))}"
