@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import paho.mqtt.client as paho
 import psutil
@@ -34,6 +35,14 @@ def eventually(holds: Callable[[], Any], what: str = "it") -> Any:
     return result
 
 
+def instance_of(topics: Topics) -> str:
+    """Return the name of the bridge on a test's root.
+
+    No two tests share one: under the same client id, the second would inherit the first's session.
+    """
+    return topics.root.replace("/", "-")
+
+
 class BridgeProcess:
     """One `bridge run`, set up by its environment only.
 
@@ -50,8 +59,8 @@ class BridgeProcess:
         self._log_path = folder / "bridge.log"
         self._log_path.touch()
         self._log_from = len(self.log_text)
-        self.instance = str(settings.get("INSTANCE", "bridge-1"))
         variables = {
+            "INSTANCE": instance_of(topics),
             "MQTT__HOST": broker.host,
             "MQTT__PORT": broker.port,
             "TOPICS__ROOT": topics.root,
@@ -178,14 +187,14 @@ class Client:
         eventually(lambda: len(self.answers(device)) > before, f"an answer to {device}")
         return json.loads(self.answers(device)[before].payload)
 
-    def document(self, leaf: str, instance: str = "bridge-1") -> dict[str, Any]:
+    def document(self, leaf: str, instance: str | None = None) -> dict[str, Any]:
         """Return what a bridge has said last of itself, or nothing yet."""
-        said = self.on(self.topics.instance(instance, leaf))
+        said = self.on(self.topics.instance(instance or instance_of(self.topics), leaf))
         return json.loads(said[-1].payload) if said else {}
 
     def settled_ledger(self) -> dict[str, int]:
         """Return the ledger of a `health` that was published after now."""
-        topic = self.topics.instance("bridge-1", "health")
+        topic = self.topics.instance(instance_of(self.topics), "health")
         before = len(self.on(topic))
 
         def fresh() -> list[paho.MQTTMessage]:
@@ -217,6 +226,27 @@ def start_bridge(tmp_path: Path, broker: Broker, topics: Topics) -> Iterator[Sta
     yield start
     codes = [bridge.stop() for bridge in started if bridge.process.poll() is None]
     assert not any(codes)
+
+
+@pytest.fixture(scope="session")
+def resident(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Client"]:
+    """A client of one bridge that runs all the while: for who needs no bridge of its own.
+
+    A test speaks there as a device of its own (`device`).
+    """
+    topics = Topics(f"test/{uuid4().hex[:12]}")
+    bridge = BridgeProcess(tmp_path_factory.mktemp("resident"), broker, topics)
+    bridge.wait_online()
+    connected = Client(broker, topics)
+    yield connected
+    connected.close()
+    assert bridge.stop() == 0
+
+
+@pytest.fixture
+def device() -> str:
+    """Return a device id that no other test uses."""
+    return f"gw-{uuid4().hex[:12]}"
 
 
 @pytest.fixture

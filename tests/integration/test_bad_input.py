@@ -63,11 +63,10 @@ def test_a_text_is_kept_in_the_journal_and_told_on_request_only(start_bridge, cl
     assert CANARY not in bridge.log_text
 
 
-def test_odd_characters_are_text_like_any_other(start_bridge, client):
+def test_odd_characters_are_text_like_any_other(resident, device):
     """Control, ANSI, bidirectional, any script: classified, and echoed as they were."""
-    start_bridge()
     texts = ["\x1b[31mred\x07", "\u202egnp.exe", "日本語 العربية 🎁", "a\r\nb\tc", "\x7f\x01"]
-    answers = [client.ask("gw-1", {"text": text, "echo": True}) for text in texts]
+    answers = [resident.ask(device, {"text": text, "echo": True}) for text in texts]
     assert [answer["text"] for answer in answers] == texts
 
 
@@ -91,13 +90,12 @@ def test_a_retained_input_is_not_answered_at_the_next_start(start_bridge, client
     assert client.answers("gw-1") == []
 
 
-def test_a_rejection_is_a_problem_document(start_bridge, client):
+def test_a_rejection_is_a_problem_document(resident, device):
     """The fields of the contract, and the place of what is wrong."""
-    start_bridge()
-    client.ask("gw-1", {"id": "m-1", "text": 7, "echo": "yes"})
-    told = client.answers("gw-1")[0]
+    resident.ask(device, {"id": "m-1", "text": 7, "echo": "yes"})
+    told = resident.answers(device)[0]
     document = json.loads(told.payload)
     assert document["id"] == "m-1"
-    assert (document["device"], document["type"]) == ("gw-1", "invalid_payload")
+    assert (document["device"], document["type"]) == (device, "invalid_payload")
     assert [error["loc"] for error in document["errors"]] == [["text"], ["echo"]]
     assert told.properties.ContentType == "application/json"

@@ -4,7 +4,8 @@ import json
 import sqlite3
 
 import paho.mqtt.client as paho
-from bridge_process import Client, eventually
+import pytest
+from bridge_process import Client, eventually, instance_of
 
 from bridge.storage.segments import segments
 
@@ -42,7 +43,7 @@ def test_what_it_says_is_retained(start_bridge, client, broker, topics):
     late = Client(broker, topics)
     leaves = ("state", "health", "info", "models")
     eventually(lambda: all(late.document(leaf) for leaf in leaves))
-    assert all(late.on(topics.instance("bridge-1", leaf))[0].retain for leaf in leaves)
+    assert all(late.on(topics.instance(instance_of(topics), leaf))[0].retain for leaf in leaves)
     late.close()
 
 
@@ -55,40 +56,39 @@ def test_a_killed_bridge_is_said_to_be_offline(start_bridge, client):
     assert client.document("state")["start"] == start
 
 
-def test_the_properties_of_a_message_come_back_with_its_answer(start_bridge, client, topics):
+@pytest.mark.parametrize(("payload", "leaf"), [(b"hello", "out"), (b"{}", "err")])
+def test_the_properties_of_a_message_come_back_with_its_answer(resident, device, payload, leaf):
     """Correlation Data, trace, content type and an expiry, on verdicts and rejections."""
-    start_bridge()
-    for payload, topic in ((b"hello", topics.output("gw-1")), (b"{}", topics.rejections("gw-1"))):
-        properties = {"CorrelationData": b"c-1", "UserProperty": ("traceparent", TRACE)}
-        client.ask("gw-1", payload, **properties)
-        told = client.on(topic)[-1].properties
-        assert (told.CorrelationData, told.UserProperty) == (b"c-1", [("traceparent", TRACE)])
-        assert (told.ContentType, told.PayloadFormatIndicator) == ("application/json", 1)
-        assert 3590 <= told.MessageExpiryInterval <= 3600
+    properties = {"CorrelationData": b"c-1", "UserProperty": ("traceparent", TRACE)}
+    resident.ask(device, payload, **properties)
+    (answer,) = resident.answers(device)
+    assert answer.topic.endswith(f"/devices/{device}/{leaf}")
+    told = answer.properties
+    assert (told.CorrelationData, told.UserProperty) == (b"c-1", [("traceparent", TRACE)])
+    assert (told.ContentType, told.PayloadFormatIndicator) == ("application/json", 1)
+    assert 3590 <= told.MessageExpiryInterval <= 3600
 
 
-def test_a_response_topic_redirects_nothing(start_bridge, client, topics):
+def test_a_response_topic_redirects_nothing(resident, device):
     """The output follows from the input topic alone."""
-    start_bridge()
-    client.ask("gw-1", b"hello", ResponseTopic=f"{topics.root}/elsewhere")
-    assert client.on(f"{topics.root}/elsewhere") == []
-    assert len(client.on(topics.output("gw-1"))) == 1
+    elsewhere = f"{resident.topics.root}/elsewhere"
+    resident.ask(device, b"hello", ResponseTopic=elsewhere)
+    assert resident.on(elsewhere) == []
+    assert len(resident.on(resident.topics.output(device))) == 1
 
 
-def test_a_device_of_mqtt_3_1_1_works_the_same(start_bridge, broker, topics):
+def test_a_device_of_mqtt_3_1_1_works_the_same(resident, device, broker):
     """It matches its answers by id."""
-    start_bridge()
-    old = Client(broker, topics, protocol=paho.MQTTv311)
-    answer = old.ask("gw-1", {"id": "m-1", "text": "hello"})
-    assert (answer["id"], answer["device"]) == ("m-1", "gw-1")
-    assert old.ask("gw-1", b"hello")["label"] == answer["label"]
+    old = Client(broker, resident.topics, protocol=paho.MQTTv311)
+    answer = old.ask(device, {"id": "m-1", "text": "hello"})
+    assert (answer["id"], answer["device"]) == ("m-1", device)
+    assert old.ask(device, b"hello")["label"] == answer["label"]
     old.close()
 
 
-def test_a_message_at_qos_0_is_answered(start_bridge, client):
+def test_a_message_at_qos_0_is_answered(resident, device):
     """A publisher's choice: nothing is promised, but it works."""
-    start_bridge()
-    assert client.ask("gw-1", {"id": "m-1", "text": "hello"}, qos=0)["id"] == "m-1"
+    assert resident.ask(device, {"id": "m-1", "text": "hello"}, qos=0)["id"] == "m-1"
 
 
 def test_a_repeated_id_gets_the_same_answer_even_after_a_restart(start_bridge, client):
