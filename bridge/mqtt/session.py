@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import mqtt5
 
-from bridge.errors import ConnectionLost
+from bridge.errors import ConnectionLost, SessionTakenOver
 from bridge.mqtt import packets
 from bridge.mqtt.packets import Identity, Outgoing, Refused, Subscription
 from bridge.ports import Delivery
@@ -123,7 +123,8 @@ class Session:
             self._settle(delivery.sequence)
 
     def disconnect(self) -> None:
-        """Say goodbye: the will is not published (3.14)."""
+        """Say goodbye, as the last word: the will is not published (3.14)."""
+        self._send_queued()
         self._write(mqtt5.DisconnectPacket())
 
     def tick(self, now_s: float) -> None:
@@ -171,6 +172,7 @@ class Session:
 
         Raises:
             ConnectionLost: The broker said goodbye, or nonsense.
+            SessionTakenOver: The broker says that another process is this client.
         """
         self._read_at_s = now_s
         events = []
@@ -232,6 +234,12 @@ class Session:
         """Note nothing: that something was read is enough."""
 
     def _on_disconnect(self, packet: mqtt5.DisconnectPacket) -> None:
+        # Mosquitto 2.0.11 just closes; where the broker says it, nobody has to find out.
+        if packet.reason_code == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER:
+            raise SessionTakenOver(
+                f"another process connected as {self._identity.client_id};"
+                " give each bridge a BRIDGE_INSTANCE of its own"
+            )
         raise ConnectionLost(f"the broker closed: {packet.reason_code.name.lower()}")
 
     # windows and acknowledgements
