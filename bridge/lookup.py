@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.errors import Unavailable
@@ -11,14 +11,6 @@ from bridge.requests import Cached
 
 _DEADLINE_S = 0.2
 """What a cache may take: less than an inference is worth waiting for a lookup."""
-
-
-class Wanted(NamedTuple):
-    """A text that a model version is to classify."""
-
-    key: CacheKey
-    text: str
-    skip_cache: bool
 
 
 class Found(NamedTuple):
@@ -44,21 +36,22 @@ class Lookup:
         self.models = models
         self._caches = caches
 
-    def classify(self, wanted: Sequence[Wanted]) -> Iterator[Found]:
+    def classify(
+        self, texts: Mapping[CacheKey, str], skip: Collection[CacheKey]
+    ) -> Iterator[Found]:
         """Classify distinct texts, each once; new results go to the caches.
 
         Args:
-            wanted: Distinct keys.
+            texts: By model version and text key.
+            skip: Keys that no cache is asked for.
 
         Yields:
             One answer for each, in any order.
         """
-        unknown = {one.key: one for one in wanted}
+        unknown = dict(texts)
         degraded: list[str] = []
         for depth, cache in enumerate(self._caches):
-            found = self._ask(
-                cache, [key for key, one in unknown.items() if not one.skip_cache], degraded
-            )
+            found = self._ask(cache, [key for key in unknown if key not in skip], degraded)
             for nearer in self._caches[:depth]:
                 nearer.put_many(found)
             for key, classification in found.items():
@@ -66,7 +59,7 @@ class Lookup:
                 cached = "corrected" if classification.corrected else cache.name
                 yield Found(key, classification, cached, degraded or None)
         if unknown:
-            new = self._infer(list(unknown.values()))
+            new = self._infer(unknown)
             for cache in self._caches:
                 cache.put_many(new)
             for key in unknown:
@@ -83,13 +76,13 @@ class Lookup:
             degraded.append(str(error))
             return {}
 
-    def _infer(self, wanted: Sequence[Wanted]) -> dict[CacheKey, Classification]:
+    def _infer(self, texts: Mapping[CacheKey, str]) -> dict[CacheKey, Classification]:
         results: dict[CacheKey, Classification] = {}
-        for model in {one.key[0] for one in wanted}:
-            texts = {one.key: one.text for one in wanted if one.key[0] == model}
+        for model in {model for model, _ in texts}:
+            keys = [key for key in texts if key[0] == model]
             try:
-                classified = self.models[model].classify(list(texts.values()))
+                classified = self.models[model].classify([texts[key] for key in keys])
             except Unavailable:
                 continue  # said by its absence: the caller answers 503
-            results.update(zip(texts, classified, strict=True))
+            results.update(zip(keys, classified, strict=True))
         return results

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bridge import codec, records
 from bridge.errors import InvalidMessage
 from bridge.fingerprints import Fingerprints, uuid7
-from bridge.lookup import Lookup, Wanted
+from bridge.lookup import Lookup
 from bridge.ports import (
     CacheKey,
     CallRow,
@@ -26,7 +26,7 @@ from bridge.ports import (
     Journal,
 )
 from bridge.rate import RateLimit
-from bridge.requests import Cached, Rejection, Request, Verdict
+from bridge.requests import Cached, Rejection, Request
 from bridge.topics import Topics
 
 _DAY_MS = 86_400_000
@@ -240,11 +240,16 @@ class Pipeline:
 
     def _classify(self, calls: Sequence[Call], called_at_ms: int) -> None:
         asked: dict[CacheKey, list[Call]] = {}
+        texts: dict[CacheKey, str] = {}
+        skip: set[CacheKey] = set()
         for call in calls:
-            model = (call.request and call.request.model) or self._active
-            asked.setdefault((model, call.fingerprint), []).append(call)
-        wanted = [_wanted(key, calls) for key, calls in asked.items()]
-        for found in self._lookup.classify(wanted):
+            if request := call.request:
+                key = (request.model or self._active, call.fingerprint)
+                asked.setdefault(key, []).append(call)
+                texts[key] = request.text
+                if request.skip_cache:
+                    skip.add(key)
+        for found in self._lookup.classify(texts, skip):
             for call in asked[found.key]:
                 call.degraded = found.degraded
                 if found.classification:
@@ -273,14 +278,12 @@ class Pipeline:
 
     def _origin(self, call: Call, called_at_ms: int) -> records.Origin:
         request = call.request
+        model, device_ts_ms = (
+            (request.model, records.device_ts_ms(request)) if request else (None, None)
+        )
+        sender = (call.device, call.message_id)
         return records.Origin(
-            key=call.key,
-            fingerprint=call.fingerprint,
-            requested_model=request.model if request else None,
-            device=call.device,
-            message_id=call.message_id,
-            called_at_ms=called_at_ms,
-            device_ts_ms=records.device_ts_ms(request) if request else None,
+            call.key, call.fingerprint, model, *sender, called_at_ms, device_ts_ms
         )
 
     def _kept_text(self, call: Call) -> str | None:
@@ -293,20 +296,18 @@ class Pipeline:
         if call.outcome in ("ignored", "expired"):
             self._connection.settle(call.delivery)
             return
-        answer = self._answer(call)
-        topics = self._topics
-        topic = topics.output if isinstance(answer, Verdict) else topics.rejections
-        self._connection.answer(call.delivery, topic(call.device), codec.encode(answer))
-
-    def _answer(self, call: Call) -> Verdict | Rejection:
         row = call.row
-        if row is None:
-            return self._rejection(call)
-        if row.problem is not None:
-            return records.rejection_of(row)
+        if row and row.problem is None:
+            topic, payload = self._topics.output(call.device), self._verdict(call, row)
+        else:
+            rejection = records.rejection_of(row) if row else self._rejection(call)
+            topic, payload = self._topics.rejections(call.device), codec.encode(rejection)
+        self._connection.answer(call.delivery, topic, payload)
+
+    def _verdict(self, call: Call, row: CallRow) -> bytes:
         elapsed_ms = (self._clock.monotonic_s() - call.delivery.received_at_s) * 1000
         echo = call.request if call.request and call.request.echo else None
-        return records.verdict_of(
+        return records.verdict_payload(
             row,
             total_ms=round(elapsed_ms, 1),
             text=echo.text if echo else None,
@@ -329,12 +330,6 @@ class Pipeline:
             hint=_HINT.format(topic=topic) if malformed else None,
             retry_after_s=call.retry_after_s and round(call.retry_after_s, 3),
         )
-
-
-def _wanted(key: CacheKey, calls: Sequence[Call]) -> Wanted:
-    """Say what is to be classified for calls that ask the same."""
-    requests = [call.request for call in calls if call.request]
-    return Wanted(key, requests[0].text, any(request.skip_cache for request in requests))
 
 
 def _check_clock(request: Request, called_at_ms: int) -> None:

@@ -5,7 +5,6 @@ Every answer is made from its row, the first as well as each repeat: they cannot
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,12 +12,7 @@ from typing import NamedTuple
 from pydantic_core import from_json, to_json
 
 from bridge.ports import CallRow, Classification
-from bridge.requests import Cached, Rejection, Request, Verdict
-
-# The validator itself: the model's method around it costs 0.7 us a message more.
-_read_verdict: Callable[[dict[str, object]], Verdict] = (
-    Verdict.__pydantic_validator__.validate_python
-)
+from bridge.requests import Cached, Rejection, Request
 
 
 class Origin(NamedTuple):
@@ -36,17 +30,8 @@ class Origin(NamedTuple):
 def verdict(origin: Origin, result: Classification, cached: Cached, text: str | None) -> CallRow:
     """Return the row of a verdict; ``text`` only where the log keeps texts."""
     scores = to_json(result.scores).decode()
-    return CallRow(
-        *origin,
-        outcome="verdict",
-        label=result.label,
-        score=result.score,
-        scores=scores,
-        model=result.model,
-        cached=cached,
-        problem=None,
-        text=text,
-    )
+    said = ("verdict", result.label, result.score, scores, result.model, cached)
+    return CallRow(*origin, *said, None, text)
 
 
 def rejection(origin: Origin, rejection: Rejection) -> CallRow:
@@ -65,25 +50,22 @@ def rejection(origin: Origin, rejection: Rejection) -> CallRow:
     )
 
 
-def verdict_of(
+def verdict_payload(
     row: CallRow, *, total_ms: float, text: str | None, degraded: list[str] | None
-) -> Verdict:
-    """Make the verdict that a row records."""
-    return _read_verdict(
-        {
-            "id": row.message_id,
-            "device": row.device,
-            "label": row.label,
-            "score": row.score,
-            "scores": from_json(row.scores or "{}"),
-            "model": row.model,
-            "cached": row.cached,
-            "ts": iso(row.called_at_ms),
-            "ms": {"total": total_ms},
-            "text": text,
-            "degraded": degraded,
-        }
-    )
+) -> bytes:
+    """Write the verdict that a row records, as `Verdict` would (a test holds it to that).
+
+    By hand, for it is written once a message: 3 us less than by way of the model. All that stands
+    between quotes here is of an alphabet that needs no escape; the rest is left to a JSON library.
+    """
+    optional = {"text": text, "degraded": degraded}
+    said = {name: value for name, value in optional.items() if value is not None}
+    rest = b"," + to_json(said)[1:] if said else b"}"
+    return (
+        f'{{"id":"{row.message_id}","device":"{row.device}","label":"{row.label}"'
+        f',"score":{row.score},"scores":{row.scores},"model":"{row.model}"'
+        f',"cached":"{row.cached}","ts":"{iso(row.called_at_ms)}","ms":{{"total":{total_ms}}}'
+    ).encode() + rest
 
 
 def rejection_of(row: CallRow) -> Rejection:

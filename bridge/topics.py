@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """A device id; the same as the device's username at the broker."""
@@ -34,11 +35,7 @@ class Topics:
 
     def device_of_input(self, topic: str) -> str | None:
         """Return the id of the device whose input ``topic`` is, or nothing for any other topic."""
-        prefix = f"{self.root}/devices/"
-        if not (topic.startswith(prefix) and topic.endswith("/in")):
-            return None
-        device = topic[len(prefix) : -len("/in")]
-        return device if is_device_id(device) else None
+        return _device_of_input(f"{self.root}/devices/", topic)
 
     def input(self, device: str) -> str:
         """Where ``device`` publishes its texts."""
@@ -89,3 +86,11 @@ class Topics:
         """Return the verb that ``topic`` asks, or nothing."""
         prefix = f"{self.root}/bridge/request/"
         return topic[len(prefix) :] if topic.startswith(prefix) else None
+
+
+@lru_cache(maxsize=65_536)  # asked once a message, and devices send more than one
+def _device_of_input(prefix: str, topic: str) -> str | None:
+    if not (topic.startswith(prefix) and topic.endswith("/in")):
+        return None
+    device = topic[len(prefix) : -len("/in")]
+    return device if is_device_id(device) else None

@@ -29,7 +29,7 @@ def command(
     """
     if (text is None) == (device is None and call_id is None):
         raise ConfigurationError("give TEXT, or --device and --id of a call")
-    order = {"label": label, "by": by or _login()}
+    order: dict[str, object] = {"label": label, "by": by or _login()}
     order |= {"text": text} if text is not None else {"device": device, "id": call_id}
     settings = load()
     with door(settings) as opened:

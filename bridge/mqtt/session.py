@@ -88,7 +88,6 @@ class Session:
         """Publish at QoS 1 something that answers nothing."""
         if self._fits(topic, payload):
             self._queue.append(Outgoing(topic, payload, retain))
-            self._send_queued()
 
     def tell(self, topic: str, payload: bytes) -> None:
         """Publish at QoS 0, retained: a figure that the next one replaces."""
@@ -115,7 +114,6 @@ class Session:
                 sequence=delivery.sequence if delivery.packet_id else None,
             )
         )
-        self._send_queued()
 
     def settle(self, delivery: Delivery) -> None:
         """Acknowledge a delivery that gets no answer (at QoS 0 there is nothing to say)."""
@@ -141,7 +139,8 @@ class Session:
             self._write(mqtt5.PingReqPacket())
 
     def outgoing(self, now_s: float) -> bytes:
-        """Take the bytes that are to be sent."""
+        """Take the bytes that are to be sent: as much as the broker's window has room for."""
+        self._send_queued()
         if not self._bytes:
             return b""
         self._sent_at_s = now_s
@@ -209,7 +208,6 @@ class Session:
             self.unheard += 1
         if sequence is not None:
             self._settle(sequence)
-        self._send_queued()
 
     def _on_connack(self, packet: mqtt5.ConnAckPacket) -> Connected | Refused:
         refused = packets.refusal(packet)
@@ -221,7 +219,6 @@ class Session:
         if packet.max_packet_size is not None:
             self._maximum_packet_size_bytes = packet.max_packet_size
         self._is_connected = True
-        self._send_queued()
         return Connected(packet.session_present)
 
     def _on_suback(self, packet: mqtt5.SubAckPacket) -> Subscribed:
