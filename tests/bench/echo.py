@@ -34,18 +34,21 @@ def serve(port: int, root: str, protocol: int, answer: Callable[[bytes], bytes])
 
     def on_message(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
         topic = message.topic.removesuffix("/in") + "/out"
-        published = client.publish(topic, answer(message.payload), qos=1)
+        published = client.publish(topic, answer(bytes(message.payload)), qos=1)
         unacknowledged[published.mid] = message.mid
 
     def on_publish(_client: Client, _userdata: Any, mid: int, *_: Any) -> None:
         client.ack(unacknowledged.pop(mid), 1)
 
+    def on_connect(*_: Any) -> None:
+        # The first moment at which the socket can be reached: small packets must not wait.
+        connection: Any = client.socket()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.subscribe(f"{root}/devices/+/in", qos=1)
+
     client.on_message = on_message
     client.on_publish = on_publish
-    client.on_connect = lambda *_: client.subscribe(f"{root}/devices/+/in", qos=1)
-    client.on_socket_open = lambda _client, _userdata, open_: open_.setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-    )
+    client.on_connect = on_connect
     client.connect("127.0.0.1", port)
     client.loop_forever()
 

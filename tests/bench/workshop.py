@@ -14,12 +14,13 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from tests.bench.echo import serve
 from tests.bench.texts import dataset
 from training import network, workshop
-from training.config import load
+from training.config import WorkshopConfig, load
 
 
 def main(port: int, root: str) -> None:
     """Serve until killed."""
     config = load("workshop")
+    assert isinstance(config, WorkshopConfig)
     model = workshop.WorkshopModel(
         network.workshop(config.network),
         workshop.vocabulary(tuple(dataset()), config.network.words),
