@@ -7,15 +7,16 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/opt/homebrew/sbin
 help: ## List these targets
 	@printf '\nAn MQTT bridge that answers texts with spam verdicts.\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\n  make demo KEEP=1 stays in the foreground until Ctrl-C.\n\n'
+	@printf '\n  make demo KEEP=1 stays in the foreground until Ctrl-C.'
+	@printf '\n  make demo CASSANDRA=1 has a real Cassandra, and a second bridge that learns from it.\n\n'
 
 setup: ## Build .venv; the commands are in .venv/bin
 	@scripts/setup development
 
-demo: ## Show the whole path working: broker, bridge, devices (KEEP=1 stays)
+demo: ## Show the whole path working: broker, bridge, devices (KEEP=1, CASSANDRA=1)
 	@scripts/setup serving
 	@scripts/broker ensure
-	@.venv/bin/bridge demo $(if $(filter-out 0,$(KEEP)),--keep)
+	@.venv/bin/bridge demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(filter-out 0,$(CASSANDRA)),--cassandra)
 
 broker: ## Run Mosquitto in the foreground, on loopback
 	@scripts/broker run

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,7 +20,8 @@ from rich.text import Text
 from bridge import logs
 from bridge.cli import children as kids
 from bridge.cli.children import PROJECT, Children
-from bridge.cli.display import out, waiting
+from bridge.cli.demo_cassandra import DemoCassandra, taught
+from bridge.cli.display import label, out, waiting
 from bridge.cli.questions import Instances
 from bridge.doors import Door
 from bridge.errors import BridgeError, Unavailable
@@ -27,6 +29,7 @@ from bridge.settings import Account, Model, Mqtt, load
 from bridge.topics import Topics
 
 _ROOT = "spam/v1"
+_SECOND_ROOT = "spam/second"
 _DEVICES = 20
 _MESSAGES = 400
 _RATE = 100
@@ -41,10 +44,13 @@ def command(
     keep: Annotated[
         bool, typer.Option("--keep", help="Stay until Ctrl-C, for you to try it yourself.")
     ] = False,
+    cassandra: Annotated[
+        bool, typer.Option("--cassandra", help="With a Cassandra, and a second bridge on it.")
+    ] = False,
 ) -> None:
     """Show the whole path: a broker, the bridge and 20 devices, on free ports of this machine.
 
-    Nothing is left behind. Needs Mosquitto.
+    Nothing is left behind. Needs Mosquitto; with --cassandra, Java 17 and the repository.
 
     [dim]Example:[/dim]  bridge demo --keep
     """
@@ -54,8 +60,12 @@ def command(
         signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="bridge-demo-"))
     try:
-        with Children(folder) as children:
-            Demo(children, folder, model).tell(keep=keep)
+        with ExitStack() as stack:
+            database = DemoCassandra(folder) if cassandra else None
+            if database:
+                stack.callback(database.stop)
+            children = stack.enter_context(Children(folder))
+            Demo(children, folder, model, database).tell(keep=keep)
     except BridgeError as error:
         raise type(error)(f"{error}\nthe logs are in {folder}") from None
     except KeyboardInterrupt:
@@ -74,12 +84,16 @@ class Demo:
         children: Who starts and ends processes.
         folder: Where journal and logs go.
         model: Which model serves.
+        database: The fleet's memory, if there is one.
     """
 
-    def __init__(self, children: Children, folder: Path, model: Model) -> None:
+    def __init__(
+        self, children: Children, folder: Path, model: Model, database: DemoCassandra | None = None
+    ) -> None:
         self._children = children
         self._folder = folder
         self._model = model
+        self._database = database
         self._port = kids.free_port()
 
     def tell(self, *, keep: bool) -> None:
@@ -90,8 +104,15 @@ class Demo:
         """
         out.print("\n[bold]Texts in, verdicts out: an MQTT spam bridge, all of it real[/]\n")
         self._broker()
-        self._bridge()
+        if self._database:
+            with waiting("starting Cassandra", out):
+                address = self._database.start()
+            _done("cassandra", f"a real one on {address}")
+        self._bridge("bridge", _ROOT)
         self._devices()
+        if self._database:
+            self._bridge("second", _SECOND_ROOT)
+            self._learn()
         if keep:
             self._stay()
         else:
@@ -107,26 +128,27 @@ class Demo:
             )
         _done("broker", f"Mosquitto {_version(program)} on 127.0.0.1:{self._port}")
 
-    def _bridge(self) -> None:
+    def _bridge(self, name: str, root: str) -> None:
         model = self._model
         directory = model.directory if model.directory.is_dir() else PROJECT / "models"
         environment = kids.environment(
-            BRIDGE_INSTANCE="demo",
+            BRIDGE_INSTANCE=f"demo-{name}",
             BRIDGE_MQTT__PORT=str(self._port),
-            BRIDGE_TOPICS__ROOT=_ROOT,
-            BRIDGE_JOURNAL__PATH=str(self._folder / "journal"),
+            BRIDGE_TOPICS__ROOT=root,
+            BRIDGE_JOURNAL__PATH=str(self._folder / f"{name}-journal"),
             BRIDGE_MODEL__DIRECTORY=str(directory.resolve()),
             BRIDGE_MODEL__ACTIVE=model.active,
+            **(self._database.settings if self._database else {}),
         )
         since_s = time.monotonic()
         mqtt = Mqtt(port=self._port)
-        with waiting("starting the bridge", out), Door(mqtt, Account()) as door:
-            instances = Instances(door, Topics(_ROOT))
-            self._children.start("bridge", kids.python("bridge", "run"), environment)
+        with waiting("starting a bridge", out), Door(mqtt, Account()) as door:
+            instances = Instances(door, Topics(root))
+            self._children.start(name, kids.python("bridge", "run"), environment)
             self._children.wait_until(
-                "bridge", lambda: bool(instances.answering), within_s=_BRIDGE_WITHIN_S
+                name, lambda: bool(instances.answering), within_s=_BRIDGE_WITHIN_S
             )
-        _done("bridge", f"model {model.active}, up after {time.monotonic() - since_s:.1f} s")
+        _done(name, f"model {model.active}, up after {time.monotonic() - since_s:.1f} s")
 
     def _devices(self) -> None:
         arguments = {
@@ -149,6 +171,16 @@ class Demo:
         summary, told = _listen(simulator)
         self._children.end("simulator")
         _judge(summary, told)
+
+    def _learn(self) -> None:
+        mqtt = Mqtt(port=self._port)
+        with waiting("two bridges, one text", out):
+            text, first, second = taught(mqtt, Topics(_ROOT), Topics(_SECOND_ROOT))
+        _done("learned", f"[dim]{text}[/]")
+        for name, said in (("bridge", first), ("second", second)):
+            known = "from the store" if said.get("cached") == "store" else "new"
+            out.print(Text.assemble((f"    {name:<8}", "cyan"), label(said), f"  {known}"))
+        out.print()
 
     def _stay(self) -> None:
         ask = f"BRIDGE_MQTT__PORT={self._port} {_program()} ask 'See you at lunch?'"

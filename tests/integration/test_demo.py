@@ -74,3 +74,21 @@ def test_with_keep_it_stays_until_ctrl_c_and_its_lines_work(folder):
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert "nothing is left behind" in rest
     assert not list((folder / "tmp").glob("bridge-demo-*"))
+
+
+@pytest.mark.slow
+def test_with_cassandra_a_second_bridge_learns_from_the_first(folder):
+    """A text that one has classified is a store hit for the other; no server stays behind."""
+    told = subprocess.run(
+        [*COMMAND, "--cassandra"],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert re.search(r"second +(spam|ham) +from the store", told.stdout)
+    assert not list((folder / "tmp").glob("bridge-demo-*"))
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(folder) in str(one.info)]
