@@ -3,14 +3,15 @@
 import json
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 from conftest import free_port
 
@@ -25,6 +26,7 @@ STATEMENTS = [value for name, value in vars(statements).items() if name.isupper(
 
 _START_WITHIN_S = 300.0
 _CONNECT_WITHIN_S = 30.0
+_END_WITHIN_S = 20.0
 _FORGETS_TABLES_WHEN_KILLED = "-Dcassandra.test.flush_local_schema_changes=false"
 """Makes tables in half the time."""
 
@@ -56,22 +58,20 @@ class CassandraServer:
         if told.returncode != 0:
             pytest.fail(f"scripts/cassandra start: {told.stderr}", pytrace=False)
 
-    def stop(self) -> None:
-        """End it."""
-        self.resume()
-        self._script("stop")
-
     def pause(self) -> None:
         """Freeze it: it takes connections and answers nothing."""
-        os.kill(self._pid, signal.SIGSTOP)
+        self._process().suspend()
 
     def resume(self) -> None:
         """Let it go on."""
-        os.kill(self._pid, signal.SIGCONT)
+        self._process().resume()
 
     def kill(self) -> None:
-        """Kill it as a power cut would, its memory lost."""
-        os.kill(self._pid, signal.SIGKILL)
+        """Kill it, where it runs, as a power cut would: its memory is lost."""
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            process = self._process()
+            process.kill()
+            process.wait(_END_WITHIN_S)
 
     def settings(self, **others: Any) -> Cassandra:
         """Return the settings of a bridge that uses it, with a keyspace that nobody else has."""
@@ -86,9 +86,12 @@ class CassandraServer:
             }
         )
 
-    @property
-    def _pid(self) -> int:
-        return int((self.folder / "node1" / "pid").read_text("ascii"))
+    def _process(self) -> psutil.Process:
+        pid = int((self.folder / "node1" / "pid").read_text("ascii"))
+        process = psutil.Process(pid)
+        if not any(str(self.folder) in word for word in process.cmdline()):
+            raise psutil.NoSuchProcess(pid)  # its number has gone to somebody else
+        return process
 
     def _script(self, verb: str, *options: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
