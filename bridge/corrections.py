@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+from pydantic_core import to_json
+
 from bridge.ports import CacheKey, Classification
 from bridge.requests import Cached
 
@@ -14,7 +16,7 @@ LABELS = ("ham", "spam")
 def corrected(label: str, model: str) -> Classification:
     """Return what a person says, in the shape of what a model says."""
     scores = {name: float(name == label) for name in LABELS}
-    return Classification(label, scores["spam"], scores, model, corrected=True)
+    return Classification(label, scores["spam"], to_json(scores).decode(), model, corrected=True)
 
 
 class Corrections:

@@ -34,7 +34,8 @@ class Classification(NamedTuple):
     label: str
     score: float
     """Calibrated probability of spam, six decimals."""
-    scores: Mapping[str, float]
+    scores: str
+    """Label to probability as JSON: a third of a dict's memory, and written as it stands."""
     model: str
     corrected: bool = False
     """Whether a person said so."""

@@ -29,8 +29,7 @@ class Origin(NamedTuple):
 
 def verdict(origin: Origin, result: Classification, cached: Cached, text: str | None) -> CallRow:
     """Return the row of a verdict; ``text`` only where the log keeps texts."""
-    scores = to_json(result.scores).decode()
-    said = ("verdict", result.label, result.score, scores, result.model, cached)
+    said = ("verdict", result.label, result.score, result.scores, result.model, cached)
     return CallRow(*origin, *said, None, text)
 
 

@@ -185,7 +185,7 @@ class Journal(_Settings):
     """How long calls are kept, in days."""
     max_bytes: PositiveInt | None = None
     """Size from which the bridge calls itself degraded, in bytes."""
-    segment_rows: Annotated[int, Field(ge=1, le=250_000)] = 250_000
+    segment_rows: Annotated[int, Field(ge=4_096, le=250_000)] = 250_000
     """Calls after which a segment is closed."""
 
 

@@ -45,7 +45,7 @@ class FakeClassifier:
 
     def _one(self, text: str) -> Classification:
         spam = 0.9 if "free" in text.lower() else 0.1
-        scores = {"ham": round(1 - spam, 6), "spam": spam}
+        scores = f'{{"ham":{round(1 - spam, 6)},"spam":{spam}}}'
         return Classification("spam" if spam >= 0.5 else "ham", spam, scores, self.model_version)
 
 

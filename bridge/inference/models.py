@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from pydantic_core import to_json
+
 from bridge.errors import BadBundle, ConfigurationError, Unavailable
 from bridge.inference.bundle import Bundle, load
 from bridge.ports import Classification
@@ -39,15 +42,16 @@ class BundleClassifier:
             scores = self._bundle.scores(texts)
         except Exception as error:  # noqa: BLE001 - ONNX Runtime has no tree
             raise Unavailable(f"{self.model_version}: {type(error).__name__}") from None
+        if not np.isfinite(scores).all():
+            raise Unavailable(f"{self.model_version}: a score that is no number")
         return [self._classification(row) for row in scores.round(_SCORE_DECIMALS).tolist()]
 
     def _classification(self, scores: list[float]) -> Classification:
         bundle = self._bundle
         spam = scores[self._spam]
         label = "spam" if spam >= bundle.threshold else "ham"
-        return Classification(
-            label, spam, dict(zip(bundle.labels, scores, strict=True)), bundle.model_version
-        )
+        by_label = dict(zip(bundle.labels, scores, strict=True))
+        return Classification(label, spam, to_json(by_label).decode(), bundle.model_version)
 
 
 def load_models(

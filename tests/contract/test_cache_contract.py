@@ -3,7 +3,6 @@
 A level joins with one line in `LEVELS`; one that needs a server, with a fixture of its own.
 """
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -19,8 +18,8 @@ LEVELS: dict[str, Callable[[], Cache]] = {
     "memory": lambda: MemoryCache(1_000, 60, FakeClock()),
 }
 DEADLINE_S = 1.0
-SPAM = Classification("spam", 0.900001, {"ham": 0.099999, "spam": 0.900001}, "spam@1")
-HAM = Classification("ham", 0.1, {"ham": 0.9, "spam": 0.1}, "spam@1")
+SPAM = Classification("spam", 0.900001, '{"ham":0.099999,"spam":0.900001}', "spam@1")
+HAM = Classification("ham", 0.1, '{"ham":0.9,"spam":0.1}', "spam@1")
 
 
 def key(number: int, model: str = "spam@1") -> tuple[str, bytes]:
@@ -35,7 +34,7 @@ class ShippedCache(CassandraCache):
         """Ship what the loop would have recorded."""
         for (model, text_key), said in entries.items():
             row = call_row(1, label=said.label, score=said.score, model=model)
-            row = row._replace(fingerprint=text_key, scores=json.dumps(said.scores))
+            row = row._replace(fingerprint=text_key, scores=said.scores)
             write = writes.verdict(1, row)
             self._session.send(write.statement, write.values, timeout_s=5).result()
 

@@ -5,7 +5,7 @@ from fakes import FakeClock
 from bridge.inference.memory_cache import MemoryCache
 from bridge.ports import Classification
 
-HAM = Classification("ham", 0.1, {"ham": 0.9, "spam": 0.1}, "spam@1")
+HAM = Classification("ham", 0.1, '{"ham":0.9,"spam":0.1}', "spam@1")
 
 
 def key(number: int) -> tuple[str, bytes]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
+from pydantic_core import to_json
+
 from bridge.corrections import corrected
 from bridge.errors import BridgeError
 from bridge.ports import CacheKey, Classification, Clock
@@ -69,7 +71,7 @@ class CassandraCache:
         for model, pending in verdicts:
             for row in pending.result():
                 found[model, row.text_key] = Classification(
-                    row.label, row.score, dict(row.scores), model
+                    row.label, row.score, to_json(dict(row.scores)).decode(), model
                 )
         labels = {row.text_key: row.label for pending in corrections for row in pending.result()}
         for key in keys if labels else ():
