@@ -171,6 +171,7 @@ class House:
             "ts": iso(self._clock.now_ms()),
             "ledger": ledger,
             "outbox": report.get("outbox", {"rows": 0, "age_s": 0}),
+            "dead_letters": report.get("dead_letters", 0),
             "broker_dropped": self._status.broker_dropped,
             "undeliverable": self._session.undeliverable,
             "unheard": self._session.unheard,
