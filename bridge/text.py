@@ -78,6 +78,8 @@ _LEET: Final = re.compile(
 _LEET_LETTERS: Final = str.maketrans("013457$@!|", "oieastsail")
 _DIGITS: Final = re.compile(r"[0-9]{3,}")
 
+_NO_LETTERS: Final = bytes(set(range(128)) - set(string.ascii_letters.encode()))
+
 # What a character is to the patterns above: the test for the fast path is a search in C.
 _SINGLE_SHAPE: Final = bytes(
     120
@@ -105,6 +107,18 @@ def canonicalise(text: str) -> str:
         ``canonicalise`` of it is itself.
     """
     return _respell(_cut(_narrow(_cut(text))))  # twice: one character can become eighteen
+
+
+def won_back(text: str, plain: str) -> int:
+    """Count the letters that a text hid and its canonical form shows: a trait of its own.
+
+    A BOM, an entity or a digit run wins none back, so that they stay without a trace.
+    """
+    return max(0, _letters(plain) - _letters(text)) if text != plain else 0
+
+
+def _letters(text: str) -> int:
+    return len(text.encode("ascii", "ignore").translate(None, _NO_LETTERS))
 
 
 def _cut(text: str) -> str:

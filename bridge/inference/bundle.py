@@ -14,10 +14,9 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import BadBundle
-from bridge.inference.encode import encode, pad
+from bridge.inference.inputs import prepare
 from bridge.inference.manifest import Golden, Manifest
 from bridge.inference.network import Network
-from bridge.text import canonicalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +53,7 @@ class Bundle:
         self.labels = manifest.labels
         self.threshold = manifest.threshold
         self.metrics = dict(manifest.metrics)
+        self._preparation = manifest.preparation
         self._calibration = manifest.calibration
         self._network = network
 
@@ -66,12 +66,16 @@ class Bundle:
         Returns:
             (n, len(labels)) float64: calibrated probabilities, each row summing to 1.
         """
-        encoded = encode([canonicalise(text) for text in texts])
-        logits = np.empty(len(texts))
-        for rows in sub_batches(encoded.lengths):
-            logits[rows] = self._network.logits(*pad(encoded, rows))
-        spam = self._calibration.probability(logits)
+        spam = self._calibration.probability(self.logits(texts))
         return np.stack([1.0 - spam, spam], axis=1)
+
+    def logits(self, texts: Sequence[str], output: str = "logit") -> NDArray[np.float64]:
+        """Give the network's logit of spam before the calibration, (n,), or that of one path."""
+        batch = prepare(texts, self._preparation.table_bits, self._preparation.wide_bits)
+        logits = np.empty(len(texts))
+        for rows in sub_batches(batch.lengths):
+            logits[rows] = self._network.logits(batch.inputs(rows), output)
+        return logits
 
 
 def load(directory: Path, *, threads: int = 1) -> Bundle:

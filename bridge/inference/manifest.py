@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bridge import text
-from bridge.inference.encode import LONGEST_TOKENS, TABLE_BITS
-
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Bits = Annotated[int, Field(ge=8, le=18)]
 FILES = ("card.md", "golden.json", "model.onnx", "network.json")
 """Every bundle holds these, and ``bundle.json`` names no others."""
 
@@ -23,20 +21,19 @@ class _Strict(BaseModel):
 
 
 class Preparation(_Strict):
-    """How a text becomes the network's input; a bundle made for another one is refused."""
+    """How a text becomes the network's input; a bundle made for another one is refused.
 
-    text: int
-    longest_tokens: int
-    table_bits: int
+    Attributes:
+        text: The version of ``bridge.text``.
+        longest_tokens: How many tokens of a text the LSTM reads.
+        table_bits: Each of its tables has ``2 ** table_bits`` rows.
+        wide_bits: Likewise each table of n-grams; none in a bundle without the linear path.
+    """
 
-    @model_validator(mode="after")
-    def _is_ours(self) -> Preparation:
-        if self.model_dump() != _OURS:
-            raise ValueError("the model was trained with another preparation of texts")
-        return self
-
-
-_OURS = {"text": text.VERSION, "longest_tokens": LONGEST_TOKENS, "table_bits": TABLE_BITS}
+    text: Literal[1]
+    longest_tokens: Literal[96]
+    table_bits: Bits
+    wide_bits: Bits | None = None
 
 
 class Platt(_Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,14 @@ from bridge.errors import BadBundle
 # Its wheel can report to its maker; only this, before the import, keeps it from it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime  # noqa: E402 - see above
+import onnxruntime
 
 
 class Network:
     """An inference session.
 
     Args:
-        model: An ONNX model from ``ids`` and ``steps`` to ``logit``.
+        model: An ONNX model from the inputs of ``Batch.inputs`` to ``logit``.
         threads: How many threads one inference may use.
 
     Raises:
@@ -36,17 +37,19 @@ class Network:
                 f"ONNX Runtime cannot load model.onnx: {type(error).__name__}"
             ) from error
 
-    def logits(self, ids: NDArray[np.int32], steps: NDArray[np.int32]) -> NDArray[np.float32]:
+    def logits(
+        self, inputs: Mapping[str, NDArray[np.generic]], output: str = "logit"
+    ) -> NDArray[np.float32]:
         """Run the network once.
 
         Args:
-            ids: (6, k, tokens) int32, as ``encode.pad`` lays them out.
-            steps: (k,) int32.
+            inputs: Arrays by name, as ``Batch.inputs`` gives them.
+            output: Which logit: in a bundle with two paths, ``wide`` and ``deep`` are theirs.
 
         Returns:
             (k,) float32, the logit of spam.
         """
-        (logit,) = self._session.run(["logit"], {"ids": ids, "steps": steps})
+        (logit,) = self._session.run([output], dict(inputs))
         return logit  # type: ignore[no-any-return]
 
 

@@ -5,23 +5,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.inference.encode import FEATURES, LONGEST_TOKENS, SHAPES, TABLE_BITS, encode, pad
+from bridge.inference.encode import FEATURES, LONGEST_TOKENS, SHAPES, encode, pad
+from bridge.inference.tokens import tokenise
 from bridge.text import canonicalise
 
+BITS = 13
 PLAIN = st.text(alphabet=st.characters(exclude_categories=())).map(canonicalise)
 
 
 def _alone(text: str) -> np.ndarray:
-    return pad(encode([text]), np.array([0]))[0][:, 0]
+    return pad(encode(tokenise([text]), BITS), np.array([0]))[0][:, 0]
 
 
 @given(st.lists(PLAIN, min_size=1, max_size=6))
 def test_a_text_is_encoded_the_same_in_any_company(texts: list[str]) -> None:
     """Neighbours and padding leave no trace; every index fits its table."""
-    encoded = encode(texts)
+    encoded = encode(tokenise(texts), BITS)
     ids, steps = pad(encoded, np.arange(len(texts)))
     assert ids.shape[:2] == (len(FEATURES), len(texts))
-    assert (ids[:5] < 1 << TABLE_BITS).all()
+    assert (ids[:5] < 1 << BITS).all()
     assert (ids[5] < SHAPES).all()
     assert (ids >= 0).all()
     for row, text in enumerate(texts):
