@@ -48,6 +48,8 @@ class Figures:
     resident_bytes: list[dict[str, int]] = field(default_factory=list)
     asked: Asked = field(default_factory=Asked)
     seed_way: Throughput | None = None
+    no_seed_way: str = ""
+    """Why it was not measured."""
     journal_calls: int = 0
 
     def middle(self, name: str, figure: Callable[[Throughput], float]) -> float:

@@ -180,10 +180,7 @@ def _asked(figures: Figures) -> str:
 def _seed_way(figures: Figures) -> str:
     seed_way = figures.seed_way
     if seed_way is None:
-        return (
-            "Not measured in this run: it needs TensorFlow, and the training environment was not"
-            " there (`scripts/setup training` builds it)."
-        )
+        return f"Not measured in this run, for it needs TensorFlow: {figures.no_seed_way}."
     ratio = figures.middle(NEW, per_s) / seed_way.per_s
     return (
         f"The `workshop` network (untrained weights, which cost the same) behind the echo of (a),"

@@ -13,7 +13,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from tests.bench import contenders, journal, processes, texts
 from tests.bench.contenders import Arena, Contender
 from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Asked, Figures, per_s
-from tests.bench.load import Load
+from tests.bench.load import Load, StalledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -201,11 +201,16 @@ class Suite:
     def _measure_seed_way(self) -> None:
         """Keras' predict, one text at a time, behind the same echo."""
         if not _TRAINING_PYTHON.exists():
+            self.figures.no_seed_way = "`scripts/setup training` builds its environment"
             return
         self._tell("predicting the seed way", 0)
         where = str(self._port), _ROOTS["workshop"]
         with processes.python("tests.bench.workshop", *where, executable=_TRAINING_PYTHON) as keras:
             new = texts.NewTexts(seed=2).take
             contender = Contender("workshop", _ROOTS["workshop"], keras, new)
-            self._arena.await_first_answer(contender)
+            try:
+                self._arena.await_first_answer(contender)
+            except StalledError as error:  # all else has been measured, and must not be lost
+                self.figures.no_seed_way = str(error)
+                return
             self.figures.seed_way = self._arena.saturate(contender, self._plan.seed_way, window=4)
