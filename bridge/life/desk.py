@@ -104,6 +104,8 @@ class Desk:
 
     def _answer(self, question: Question) -> None:
         answer = self._answers.to(question.verb, question.payload)
+        if answer is None:
+            return  # asked of another bridge
         # The PUBACK is waited for: answers pile up nowhere.
         try:
             code = self._door.publish(

@@ -68,9 +68,16 @@ class Answers:
                 "forget": lambda asked: people.forget(ForgetOrder.model_validate(asked)),
             }
 
-    def to(self, verb: str, payload: bytes) -> bytes:
-        """Return the answer to one question, as JSON of less than 200 KB."""
+    def to(self, verb: str, payload: bytes) -> bytes | None:
+        """Return the answer to one question, as JSON of less than 200 KB.
+
+        Returns:
+            Nothing where the question names another ``instance``: a cursor means something only
+            to the bridge that gave it.
+        """
         asked = _read(payload)
+        if asked and asked.pop("instance", None) not in (None, self._instance):
+            return None
         answer = self._answer(verb, asked)
         transaction = _transaction(asked)
         return to_json({"instance": self._instance, **answer, "transaction": transaction})

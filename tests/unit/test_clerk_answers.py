@@ -256,3 +256,11 @@ def test_no_value_of_a_field_is_a_bug(question):
     """Whatever stands in a known field is answered, or refused by name."""
     answer = ask(Log(), **question)
     assert "the bridge failed" not in answer.get("error", "")
+
+
+def test_a_question_to_another_bridge_is_left_to_it():
+    """The next page is asked of who gave the cursor, and of nobody else."""
+    answers = Answers(Log(calls=3), "b1")
+    asked = {"device": "gw-7", "limit": 1}
+    assert json.loads(answers.to("calls", json.dumps({**asked, "instance": "b1"}).encode()))["data"]
+    assert answers.to("calls", json.dumps({**asked, "instance": "b2"}).encode()) is None
