@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.errors import ConfigurationError, JournalUnavailable
 from bridge.ports import OUTCOMES, CallRow, Clock
@@ -16,6 +17,7 @@ from bridge.storage.segments import COUNTERS, Segment, create, segments
 from bridge.storage.window import RepeatWindow
 
 _INSERT = f"INSERT INTO calls VALUES ({', '.join('?' * (1 + len(CallRow._fields)))})"  # noqa: S608 - placeholders
+_INSERT_KEYS = "INSERT INTO keys VALUES (?, ?)"
 _COUNT = f"UPDATE ledger SET {', '.join(f'{name} = ?' for name in COUNTERS)}"  # noqa: S608 - names
 _HOUR_MS = 3_600_000
 
@@ -79,20 +81,19 @@ class SegmentedJournal:
             if rows:
                 self._make_room(len(rows))
             numbers = range(self._next, self._next + len(rows))
-            self._commit([(n, *row) for n, row in zip(numbers, rows, strict=True)], totals)
+            keys = np.array([row.key for row in rows], np.int64)
+            self._commit([(n, *row) for n, row in zip(numbers, rows, strict=True)], keys, totals)
         except (sqlite3.Error, OSError) as error:
             raise JournalUnavailable(f"the journal cannot be written: {error}") from None
         self.totals = totals
         self._next = numbers.stop
-        keyed = [(n, row.key) for n, row in zip(numbers, rows, strict=True) if row.key]
-        table = np.array(keyed, np.int64).reshape(-1, 2)
-        self._window.add(table[:, 0], table[:, 1].copy())
+        self._window.add(numbers.start, keys)
 
     def close(self) -> None:
         """Write what was counted since the last batch, and let the next writer in."""
         # A full disk must not spoil a goodbye: counts without rows are whole without this one too.
         with suppress(sqlite3.Error):
-            self._commit([], self.totals)
+            self._commit([], np.empty(0, np.int64), self.totals)
         self._window.close()
         self._writer.close()
         self._lock.close()
@@ -129,10 +130,17 @@ class SegmentedJournal:
         self._window.open(segment)
         self._window.expire(now_ms)
 
-    def _commit(self, rows: Sequence[tuple[object, ...]], totals: Mapping[str, int]) -> None:
+    def _commit(
+        self,
+        rows: Sequence[tuple[object, ...]],
+        keys: NDArray[np.int64],
+        totals: Mapping[str, int],
+    ) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            self._writer.executemany(_INSERT, rows)
+            if rows:
+                self._writer.executemany(_INSERT, rows)
+                self._writer.execute(_INSERT_KEYS, (rows[0][0], keys.tobytes()))
             self._writer.execute(_COUNT, list(totals.values()))
             self._writer.execute("COMMIT")
         except BaseException:

@@ -24,6 +24,8 @@ COUNTERS = (
     "undeliverable",
 )
 
+# `keys` holds a batch's column `key` once more, as one array of 64-bit integers: two million are
+# read at start in a tenth of the time that as many rows take.
 _SCHEMA = f"""
 CREATE TABLE calls (
   number INTEGER PRIMARY KEY,
@@ -43,6 +45,7 @@ CREATE TABLE calls (
   problem TEXT,
   text TEXT
 ) STRICT;
+CREATE TABLE keys (first_number INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
 CREATE TABLE ledger ({", ".join(f"{name} INTEGER NOT NULL" for name in COUNTERS)}) STRICT;
 """
 

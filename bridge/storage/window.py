@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.ports import CallRow
 from bridge.storage.repeats import Repeats
 from bridge.storage.segments import COLUMNS, Segment
 
 _FIND = f"SELECT {COLUMNS} FROM calls WHERE number = ?"  # noqa: S608 - column names
-_KEYS = "SELECT number, key FROM calls WHERE key != 0"
+_KEYS = "SELECT first_number, keys FROM keys ORDER BY first_number"
 _LARGEST_BATCH = 4096
 _SEGMENTS_MAX = 512
 """Tiny segments would make a table of their own each: here the window is cut short instead."""
@@ -49,8 +50,7 @@ class RepeatWindow:
             try:
                 if segment is segments[-1] or self._is_recent(reader, now_ms):
                     self.open(segment)
-                    rows = np.array(reader.execute(_KEYS).fetchall(), np.int64).reshape(-1, 2)
-                    self.add(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
+                    self._load_keys(reader)
             finally:
                 reader.close()
 
@@ -61,10 +61,17 @@ class RepeatWindow:
             self._drop(evicted)
         self._known[segment.first_number] = segment
 
-    def add(self, numbers: np.ndarray, keys: np.ndarray) -> None:
-        """Remember rows just written to the open segment: shapes (n,), int64."""
-        if keys.size:
-            self._repeats.add(next(reversed(self._known)), numbers, keys)
+    def add(self, first_number: int, keys: NDArray[np.int64]) -> None:
+        """Remember rows just written to the open segment.
+
+        Args:
+            first_number: The first row's; the others follow.
+            keys: Shape (n,), 0 where the device gave no id.
+        """
+        (keyed,) = np.nonzero(keys)
+        if keyed.size:
+            open_ = next(reversed(self._known))
+            self._repeats.add(open_, first_number + keyed, keys[keyed])
 
     def find(self, keys: Sequence[int]) -> list[CallRow | None]:
         """Return the recorded call of each key, in order; nothing for what is new."""
@@ -88,6 +95,13 @@ class RepeatWindow:
         """Close every file."""
         for reader in self._readers.values():
             reader.close()
+
+    def _load_keys(self, reader: sqlite3.Connection) -> None:
+        """Remember the rows of the segment opened last, which follow one another."""
+        batches = reader.execute(_KEYS).fetchall()
+        if batches:
+            keys = np.frombuffer(b"".join(batch for _, batch in batches), np.int64)
+            self.add(batches[0][0], keys)
 
     def _is_recent(self, reader: sqlite3.Connection, now_ms: int) -> bool:
         last = reader.execute(_LAST).fetchone()
