@@ -193,8 +193,11 @@ class Suite:
         assert lines is not None
         for line in islice(lines, None if asker.process.poll() is not None else 2):
             verb, took_ms, calls = line.decode().split()
-            (asked.calls_ms if verb == "calls" else asked.stats_ms).append(float(took_ms))
-            asked.calls = max(asked.calls, int(calls))
+            if verb == "calls":
+                asked.calls_ms.append(float(took_ms))
+                asked.calls = int(calls)
+            else:
+                asked.stats_ms.append(float(took_ms))
 
     # the seed way
 
