@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import psutil
 import pytest
 from fakes import call_row
 from fleets import NOON_MS, Member
@@ -248,6 +249,33 @@ def test_the_hour_is_cut_in_utc_from_when_it_was_called(member, cql):
         NOON: {"ham": 2},
         NOON + 1: {"ham": 1},
     }
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_calls_are_told_in_flat_memory(keyspace, connect, tmp_path):
+    """Most from the tables, the last tenth from the journal; each once, newest first."""
+    member = Member(tmp_path / "journal", connect(keyspace))
+    try:
+        for start in range(0, 100_000, 1_000):
+            page = [
+                call_row(n)._replace(called_at_ms=NOON_MS + n * 100, text="x" * 1_000)
+                for n in range(start, start + 1_000)
+            ]
+            member.journal.record(page, {})
+            if start == 90_000:
+                member.ship()
+        process = psutil.Process()
+        told = member.log.calls("gw-7", Span(), before=None, limit=1_000_000)
+        last_ms = next(told).position.called_at_ms
+        before_bytes, count = process.memory_info().rss, 1
+        for call in told:
+            count += 1
+            assert call.position.called_at_ms < last_ms
+            last_ms = call.position.called_at_ms
+        assert count == 100_000 == member.log.count("gw-7", Span())
+        assert process.memory_info().rss - before_bytes < 50_000_000
+    finally:
+        member.close()
 
 
 def _crash(*_):
