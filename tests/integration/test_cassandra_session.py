@@ -8,6 +8,7 @@ from cassandra_server import STATEMENTS
 
 from bridge.errors import Unavailable
 from bridge.life.clock import SystemClock
+from bridge.storage.cassandra.migrate import migrate
 from bridge.storage.cassandra.session import CassandraSession, Refused
 from bridge.storage.cassandra.statements import (
     READ_CORRECTIONS,
@@ -54,8 +55,6 @@ def test_a_wrong_setting_is_named(cassandra, starting, wrong, told):
 
 def test_a_keyspace_made_later_is_found(cassandra, starting):
     """Nobody has to start the bridge again."""
-    from bridge.storage.cassandra.migrate import migrate  # noqa: PLC0415 - beside its use
-
     settings = cassandra.settings()
     session = starting(settings)
     eventually(lambda: "no keyspace" in (session.why or ""))

@@ -1,0 +1,200 @@
+"""Cassandra down, frozen, killed: verdicts go on, and every call arrives once."""
+
+import json
+import threading
+import time
+from collections import Counter
+from uuid import uuid4
+
+import pytest
+from bridge_process import eventually
+from cassandra_server import new_server
+
+from bridge.storage.cassandra.cluster import make_cluster
+from bridge.storage.cassandra.migrate import migrate
+
+PACE_S = 0.02
+LATE_S = 3.0
+"""Later than this no verdict may come: fifteen times what a cache may take on an idle machine."""
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory):
+    """A server of this module's own, not started; it loses nothing when it is killed."""
+    server = new_server(tmp_path_factory.mktemp("mortal"), "--sync", "batch")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def settings(mortal):
+    """A keyspace on it that nobody has made yet."""
+    return mortal.settings()
+
+
+@pytest.fixture
+def running(mortal, settings):
+    """The server, with the keyspace."""
+    mortal.start()
+    migrate(settings, lambda _: None)
+    return mortal
+
+
+@pytest.fixture
+def start(start_bridge, settings):
+    """Start a bridge that ships there."""
+
+    def started(**more):
+        return start_bridge(
+            CASSANDRA__CONTACT_POINTS=settings.contact_points,
+            CASSANDRA__PORT=settings.port,
+            CASSANDRA__KEYSPACE=settings.keyspace,
+            CASSANDRA__CONSISTENCY="ONE",
+            STORE__KEY=KEY,
+            **more,
+        )
+
+    return started
+
+
+class Load:
+    """New texts, one after the other, until it is told to stop; and when each was answered."""
+
+    def __init__(self, client):
+        self._client = client
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self.sent_s = {}
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    def go_on(self, seconds):
+        """Return when so much time has been lived through."""
+        until_s = time.monotonic() + seconds
+        eventually(lambda: time.monotonic() >= until_s)
+
+    def latencies_s(self):
+        """Wait for all answers, and return how long each took."""
+        eventually(lambda: self._client.answered_ids("gw-7") >= self.sent_s.keys(), "the answers")
+        answers = self._client.answers("gw-7")
+        ids = [json.loads(answer.payload)["id"] for answer in answers]
+        assert Counter(ids) == dict.fromkeys(self.sent_s, 1)
+        return [
+            answer.timestamp - self.sent_s[message_id]
+            for answer, message_id in zip(answers, ids, strict=True)
+        ]
+
+    def _send(self):
+        while not self._ended.wait(PACE_S):
+            message_id = uuid4().hex
+            self.sent_s[message_id] = time.monotonic()
+            text = f"free prize {message_id}"
+            self._client.publish_soon("gw-7", {"id": message_id, "text": text})
+
+
+def state(client):
+    """What the bridge says of itself."""
+    return client.document("state").get("state")
+
+
+def why(client):
+    """What it complains about."""
+    return " ".join(client.document("state").get("why", []))
+
+
+def stored_ids(settings):
+    """How often each id is in the table."""
+    cluster = make_cluster(settings)
+    try:
+        rows = cluster.connect(settings.keyspace).execute(
+            "SELECT message_id FROM calls_by_device_hour"
+        )
+        return Counter(row.message_id for row in rows)
+    finally:
+        cluster.shutdown()
+
+
+def drained(client):
+    """Say whether nothing waits to be shipped."""
+    return client.document("health").get("outbox", {}).get("rows") == 0
+
+
+def each_arrived_once(client, settings, ids):
+    """Wait until the outbox is empty; then each id has one row."""
+
+    def all_stored():
+        try:
+            return drained(client) and stored_ids(settings).keys() >= ids.keys()
+        except Exception:  # noqa: BLE001 - the server may still be coming up
+            return False
+
+    eventually(all_stored, "every row")
+    assert stored_ids(settings) == dict.fromkeys(ids, 1)
+
+
+def test_down_at_the_start_is_no_matter(mortal, settings, start, client):
+    """Verdicts flow at once, the state says why, and the rows arrive when the server is there."""
+    mortal.kill()
+    start()
+    with Load(client) as load:
+        eventually(lambda: len(client.answers("gw-7")) >= 20)
+        eventually(lambda: "BRIDGE_CASSANDRA__CONTACT_POINTS" in why(client), "the reason")
+        assert state(client) == "degraded"
+        mortal.start()
+        migrate(settings, lambda _: None)
+        eventually(lambda: state(client) == "online", "the state")
+    load.latencies_s()
+    each_arrived_once(client, settings, load.sent_s)
+
+
+@pytest.mark.parametrize(
+    "frozen_s", [8, pytest.param(30, marks=pytest.mark.slow)], ids=["8 s", "30 s"]
+)
+def test_frozen_under_load_it_delays_nobody_for_long(running, settings, start, client, frozen_s):
+    """By the cache's deadline at the most, and then by nothing: the breaker is open."""
+    start()
+    with Load(client) as load:
+        eventually(lambda: len(client.answers("gw-7")) >= 20 and state(client) == "online")
+        running.pause()
+        try:
+            load.go_on(frozen_s)
+            assert state(client) == "degraded"
+        finally:
+            running.resume()
+        eventually(lambda: state(client) == "online", "the state")
+    assert max(load.latencies_s()) < LATE_S
+    each_arrived_once(client, settings, load.sent_s)
+
+
+def test_killed_under_load_it_has_every_row_once_afterwards(running, settings, start, client):
+    """Whatever it had taken and not said so is shipped again, onto the same rows."""
+    start()
+    with Load(client) as load:
+        eventually(lambda: len(client.answers("gw-7")) >= 20 and state(client) == "online")
+        running.kill()
+        eventually(lambda: state(client) == "degraded", "the state")
+        running.start()
+        eventually(lambda: state(client) == "online", "the state")
+    assert max(load.latencies_s()) < LATE_S
+    each_arrived_once(client, settings, load.sent_s)
+
+
+@pytest.mark.usefixtures("running")
+def test_a_bridge_killed_while_it_ships_ships_the_rest_later(settings, start, client):
+    """Loop and clerk, in the middle of it; nothing is counted twice."""
+    bridge = start()
+    with Load(client) as load:
+        eventually(lambda: len(client.answers("gw-7")) >= 20)
+        bridge.kill()
+        start()
+        sent = len(load.sent_s)
+        eventually(lambda: len(client.answered_ids("gw-7")) > sent)
+    eventually(lambda: client.answered_ids("gw-7") >= load.sent_s.keys(), "the answers")
+    each_arrived_once(client, settings, load.sent_s)
