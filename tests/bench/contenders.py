@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from tests.bench import messages
+from tests.bench import messages, processes
 from tests.bench.load import StalledError
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Throughput:
     generator_share: float
     """Of one core: below 1, or the generator was the bottleneck."""
     broker_share: float
+    others_share: float
+    """What programs that have no part in it took: they spoil a run, and the report says so."""
 
 
 class Arena:
@@ -90,10 +92,12 @@ class Arena:
     def saturate(self, contender: Contender, count: int, window: int) -> Throughput:
         """Measure ``count`` messages, sent as fast as they are answered."""
         batch = messages.encode(contender.root, contender.texts(count))
+        machine_before_s = processes.machine_cpu_s()
         before_s, broker_before_s = contender.program.cpu_s(), self._broker.cpu_s()
         run = self._load.saturate(batch.packets, window)
         cpu_s = contender.program.cpu_s() - before_s
         broker_s = self._broker.cpu_s() - broker_before_s
+        others_s = processes.machine_cpu_s() - machine_before_s - cpu_s - broker_s - run.cpu_s
         messages.check(batch, run.stream, contender.cached)
         return Throughput(
             per_s=count / run.seconds,
@@ -102,6 +106,7 @@ class Arena:
             generator_us=1e6 * run.cpu_s / count,
             generator_share=run.cpu_s / run.seconds,
             broker_share=broker_s / run.seconds,
+            others_share=max(0.0, others_s / run.seconds),
         )
 
     def pace(self, contender: Contender, count: int, per_s: float) -> Run:

@@ -89,6 +89,12 @@ def start(command: Sequence[str], stdout: int | None = None, **variables: str) -
     return Program(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout))
 
 
+def machine_cpu_s() -> float:
+    """Return the CPU time that all programs of this machine have used together."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: v for name, v in os.environ.items() if not name.startswith("BRIDGE_")}
     return inherited | dict(variables)

@@ -51,7 +51,8 @@ QoS 0 by all three. Latency counts from when a message was due to its answer.
 
 The load generator sends packets that were encoded before, and only counts answers while the clock
 runs (afterwards each answer's id and origin are checked): at full load it took {generator_share}
-of a core, the broker {broker_share}.
+of a core, the broker {broker_share}. Programs that have no part in this took {others_share}:
+with more than a few hundredths of a core, ratios suffer too, and it is worth measuring again.
 
 ## Questions meanwhile
 
@@ -83,7 +84,8 @@ _ROWS: list[tuple[str, Callable[[Throughput], float], str]] = [
 
 def summary(figures: Figures, promised: Sequence[Promise]) -> str:
     """Return what the terminal shows."""
-    texts = (_echo_3(figures), _asked(figures), _seed_way(figures))
+    others = f"Other programs took {_shares(figures, lambda run: run.others_share)} of a core."
+    texts = (others, _echo_3(figures), _asked(figures), _seed_way(figures))
     return "\n\n".join((_table(figures), _verdicts(promised), *texts))
 
 
@@ -104,6 +106,7 @@ def document(figures: Figures, promised: Sequence[Promise], plan: Plan) -> str:
         ),
         generator_share=_shares(figures, lambda run: run.generator_share),
         broker_share=_shares(figures, lambda run: run.broker_share),
+        others_share=_shares(figures, lambda run: run.others_share),
         asked=_asked(figures),
         seed_way=_seed_way(figures),
         resident=f"{figures.resident_mb:.0f} MB",

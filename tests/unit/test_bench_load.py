@@ -23,6 +23,7 @@ RUN = Throughput(
     generator_us=1.0,
     generator_share=0.1,
     broker_share=0.5,
+    others_share=0.0,
 )
 
 
