@@ -197,6 +197,8 @@ class Node:
             "hints_directory": str(self.folder / "hints"),
             "cdc_raw_directory": str(self.folder / "cdc_raw"),
             "auto_snapshot": False,  # dropping a test's keyspace frees its disk
+            # A slab of 1 MB for each table would end a small heap after some 30 tests' keyspaces.
+            "memtable_allocation_type": "unslabbed_heap_buffers",
             **self._commit_log(),
             **self._access(),
         }
