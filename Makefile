@@ -37,6 +37,7 @@ test-all: setup ## Run the slow suites as well, and those of the training
 
 bench: setup ## Measure the path against a bare echo; writes docs/benchmarks.md
 	@scripts/broker ensure
+	@scripts/setup training
 	@.venv/bin/python -m tests.bench
 
 check: setup ## Formatting, lint, types, import rules

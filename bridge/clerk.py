@@ -25,6 +25,7 @@ from bridge.errors import ConfigurationError, Unavailable
 from bridge.fingerprints import Fingerprints
 from bridge.life.clock import SystemClock
 from bridge.life.desk import Desk, Inbox, Line
+from bridge.life.memory import give_back_large_blocks
 from bridge.life.pipe import Pipe
 from bridge.settings import Settings
 from bridge.storage.answers import Answers
@@ -228,6 +229,7 @@ def main() -> int:
 
 
 def _run(pipe: Pipe) -> int:
+    give_back_large_blocks()
     configuration = settings.load()
     logs.configure(configuration.log.level)
     threading.excepthook = lambda failed: _log.error("clerk.failed", exc_info=failed.exc_value)

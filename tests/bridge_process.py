@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from bridge.topics import Topics
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 def eventually(holds: Callable[[], Any], what: str = "it") -> Any:

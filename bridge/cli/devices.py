@@ -11,12 +11,15 @@ from bridge.errors import ConfigurationError
 from bridge.settings import load
 from bridge.topics import Topics, is_device_id
 
-app = typer.Typer(help="Forget a device.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def _devices() -> None:
-    """Look after the devices of this installation."""
+    """Look after the devices of this installation.
+
+    [dim]Example:[/dim]  bridge devices forget gw-7
+    """
 
 
 @app.command()
