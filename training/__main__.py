@@ -4,7 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +14,9 @@ from rich.table import Table
 
 from training import config as configs
 from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training import data
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets with pages otherwise
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -27,6 +31,10 @@ console = Console()
 
 ConfigOption = Annotated[
     str, typer.Option("--config", help="A file of training/configs, without its ending.")
+]
+
+VersionOption = Annotated[
+    int | None, typer.Option(min=1, help="Of the bundle, if not the configuration's.")
 ]
 
 
@@ -50,24 +58,31 @@ def prepare() -> None:
 
 
 @app.command()
-def train(config: ConfigOption = "spam-1") -> None:
-    """Train the shipped network on every text and keep its weights under build/."""
-    settings = _hashed(config)
+def train(
+    config: ConfigOption = "spam-2",
+    own: Annotated[
+        Path | None, typer.Option("--data", help="A CSV file of label,text: learnt as well.")
+    ] = None,
+    version: VersionOption = None,
+) -> None:
+    """Train the shipped model on every text and keep its bundle under build/."""
+    settings = _ours(config, version)
+    texts = _with_own(own)
     _import_tensorflow()
     from training import shipping  # noqa: PLC0415
 
     with _progress() as progress:
-        shipping.train(settings, _task(progress, f"{config}, every text"))
+        shipping.train(settings, _task(progress, f"{config}, every text"), texts)
 
 
 @app.command()
-def export(config: ConfigOption = "spam-1") -> None:
-    """Write the bundle of the network that `train` left, and check it as serving will."""
-    settings = _hashed(config)
-    _import_tensorflow()
+def export(config: ConfigOption = "spam-2", version: VersionOption = None) -> None:
+    """Put the bundle that `train` left where serving looks, with the figures of `evaluate`."""
     from training import shipping  # noqa: PLC0415
 
-    directory = shipping.export(settings)
+    settings = _ours(config, version)
+    _import_tensorflow()
+    directory = shipping.ship(settings)
     size = sum(file.stat().st_size for file in directory.iterdir())
     console.print(f"models/{directory.parent.name}/{directory.name}: {size / 1e6:.2f} MB, verified")
 
@@ -90,16 +105,15 @@ def evaluate(
     studies = [protocol.study(configs.load(name)) for name in names]
     _import_tensorflow()
     runs = [
-        (study, part)
-        for study, part in protocol.missing(studies)
-        if seed in {None, part.seed} and fold in {None, part.fold}
+        run
+        for run in protocol.runs(studies)
+        if seed in {None, run.seed} and fold in {None, run.fold}
     ]
     with _progress() as progress:
         advance = _task(progress, f"{len(runs)} runs")
-        for done, (study, part) in enumerate(runs):
-            label = f"{protocol.config_name(study.config)} seed {part.seed} fold {part.fold}"
-            study.run(part, _of_many(advance, _task(progress, label), done, len(runs)))
-    if left := len(list(protocol.missing(studies))):
+        for done, run in enumerate(runs):
+            run.start(_of_many(advance, _task(progress, run.label), done, len(runs)))
+    if left := len(protocol.runs(studies)):
         console.print(f"{left} runs left: `make evaluate` goes on with them and writes the report")
         return
     from training import report  # noqa: PLC0415
@@ -130,13 +144,22 @@ def _import_tensorflow() -> None:
             os.close(stderr)
 
 
-def _hashed(name: str) -> configs.HashedConfig:
+def _ours(name: str, version: int | None = None) -> configs.ModelConfig:
     config = configs.load(name)
-    if not isinstance(config, configs.HashedConfig):
-        raise TrainingError(
-            f"{name} is a baseline to compare with; only hashed networks are shipped"
-        )
-    return config
+    if not isinstance(config, configs.ModelConfig):
+        raise TrainingError(f"{name} is a baseline to compare with; it is not shipped")
+    return config if version is None else config.model_copy(update={"version": version})
+
+
+def _with_own(path: Path | None) -> "data.Texts | None":
+    """Put one's own messages beside the workshop's; the workshop's alone if there are none."""
+    if path is None:
+        return None
+    from training import data, own  # noqa: PLC0415
+
+    mine = own.read(path)
+    console.print(f"{path.name}: {len(mine)} texts, {mine.labels.sum()} of them spam")
+    return data.workshop().and_also(mine.in_groups_from(data.OWN_GROUPS))
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """From logits to probabilities that mean what they say."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+
+_PRIOR: Final = 10.0  # the inverse variance of a slope around 1
+_STEPS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Platt:
 
 
 def fit_platt(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> Platt:
-    """Fit the curve to texts that the network was not trained on.
+    """Fit the curve to texts that the model was not trained on.
 
     Args:
         logits: (n,)
@@ -28,3 +32,17 @@ def fit_platt(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> Platt:
     """
     curve = LogisticRegression(C=10.0).fit(logits[:, None], labels)
     return Platt(float(curve.coef_[0, 0]), float(curve.intercept_[0]))
+
+
+def stretch(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> Platt:
+    """Fit the slope alone, by Newton's method: for logits whose zero is already right.
+
+    A blend of calibrated logits needs no shift, and from a few hundred texts it would be mostly
+    noise: between folds it varied by .4, which cost more than it mended.
+    """
+    slope = 1.0
+    for _ in range(_STEPS):
+        spam = Platt(slope, 0.0).probability(logits)
+        curvature = logits**2 @ (spam * (1 - spam)) + _PRIOR
+        slope -= float((logits @ (spam - labels) + _PRIOR * (slope - 1.0)) / curvature)
+    return Platt(slope, 0.0)

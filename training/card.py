@@ -1,6 +1,6 @@
 """The model card that goes into the bundle."""
 
-from training.config import HashedConfig
+from training.config import ModelConfig
 
 _CARD = """# {name}@{version}
 
@@ -43,7 +43,7 @@ _SYNTHETIC = (
 )
 
 
-def write(config: HashedConfig, metrics: dict[str, float]) -> str:
+def write(config: ModelConfig, metrics: dict[str, float]) -> str:
     """Write the card.
 
     Args:

@@ -15,9 +15,21 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class HashedNetwork(_Frozen):
-    """Sizes of the bidirectional LSTM over hashed features."""
+class WideSettings(_Frozen):
+    """The linear path over hashed n-grams."""
 
+    bits: int
+    c: float
+    copies: int
+    copy_weight: float
+    written_weight: float
+    share: float
+
+
+class DeepNetwork(_Frozen):
+    """Sizes of the bidirectional LSTM over hashed tokens."""
+
+    table_bits: int
     width: int
     lstm: int
     dense: int
@@ -25,24 +37,27 @@ class HashedNetwork(_Frozen):
     dropout: float
 
 
-class HashedTraining(_Frozen):
+class DeepTraining(_Frozen):
     """How the bidirectional LSTM is trained."""
 
     epochs: int
+    patience: int
     batch: int
     learning_rate: float
     weight_decay: float
     label_smoothing: float
+    soft: float
     hidden: float
     held_out: float
 
 
-class HashedAugmentation(_Frozen):
-    """Shares of the rows that are written another way each epoch."""
+class Disguises(_Frozen):
+    """Shares of the rows that are written another way each time."""
 
     case: float
     words: float
-    typos: float
+    disguised: float
+    numbers: float
 
 
 class WorkshopNetwork(_Frozen):
@@ -70,13 +85,15 @@ class _Config(_Frozen):
     synthetic: bool
 
 
-class HashedConfig(_Config):
-    """A bidirectional LSTM that leaves no token out of its vocabulary."""
+class ModelConfig(_Config):
+    """A linear path and a bidirectional LSTM, neither with a token out of its vocabulary."""
 
-    kind: Literal["hashed"]
-    network: HashedNetwork
-    training: HashedTraining
-    augmentation: HashedAugmentation
+    kind: Literal["wide-and-deep"]
+    written_per_template: int
+    wide: WideSettings
+    network: DeepNetwork
+    training: DeepTraining
+    augmentation: Disguises
 
 
 class WorkshopConfig(_Config):
@@ -87,7 +104,14 @@ class WorkshopConfig(_Config):
     training: WorkshopTraining
 
 
-Config = HashedConfig | WorkshopConfig
+class SvcConfig(_Config):
+    """Word and character n-grams with a linear support vector machine, as scikit-learn has them."""
+
+    kind: Literal["svc"]
+    c: float
+
+
+Config = ModelConfig | WorkshopConfig | SvcConfig
 
 
 def load(name: str) -> Config:

@@ -14,8 +14,13 @@ DATA: Final = Path(__file__).parent / "data"
 WORKSHOP: Final = "workshop_spam_dataset.csv"
 FOLDS: Final = "workshop_groups_folds.csv"
 SYNTHETIC: Final = "train_synthetic_transactional_ham.csv"
+TEMPLATES: Final = "templates.toml"
 LABELS: Final = ("ham", "spam")
-FILES: Final = (WORKSHOP, FOLDS, SYNTHETIC)
+FILES: Final = (WORKSHOP, FOLDS, SYNTHETIC, TEMPLATES)
+OWN_GROUPS: Final = 1_000_000
+"""Groups of one's own texts count up from here."""
+WRITTEN_GROUPS: Final = -1_000_000
+"""Groups of texts made from templates count down from here; those of other files from -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Texts:
         texts: n texts.
         labels: (n,) int8, an index into ``LABELS``.
         sources: (n,) where each came from.
-        groups: (n,) int64, near-duplicates share one.
+        groups: (n,) int64, near-duplicates share one; below 0 it is never judged on.
         folds: (n,) int64, 0 to 4; -1 is never tested on.
     """
 
@@ -35,6 +40,11 @@ class Texts:
     sources: NDArray[np.str_]
     groups: NDArray[np.int64]
     folds: NDArray[np.int64]
+
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """Tell for each text whether figures and calibrations may count it, (n,)."""
+        return self.groups >= 0
 
     def __len__(self) -> int:
         """Count the texts."""
@@ -46,6 +56,10 @@ class Texts:
         return Texts(
             texts, self.labels[rows], self.sources[rows], self.groups[rows], self.folds[rows]
         )
+
+    def in_groups_from(self, first: int) -> "Texts":
+        """Number the groups from here on, so that they are nobody else's."""
+        return Texts(self.texts, self.labels, self.sources, self.groups + first, self.folds)
 
     def and_also(self, other: "Texts") -> "Texts":
         """Put other texts behind these."""
@@ -70,6 +84,20 @@ def workshop(directory: Path = DATA) -> Texts:
         raise TrainingError(f"{FOLDS} does not belong to {WORKSHOP}: {_MEND}")
     folded = Texts(texts.texts, texts.labels, texts.sources, table[:, 1], table[:, 2])
     return folded.at(np.flatnonzero(table[:, 3]))
+
+
+def workshop_rows(directory: Path = DATA) -> NDArray[np.int64]:
+    """Give the row in the workshop's file of each text of ``workshop``."""
+    table = _integers(directory / FOLDS, ("row", "group", "fold", "keep"))
+    return np.flatnonzero(table[:, 3])
+
+
+def sms_in_order(directory: Path = DATA) -> Texts:
+    """Read every SMS of the collection in its own order, repeated ones too, with their groups."""
+    texts = labelled(directory / WORKSHOP)
+    table = _integers(directory / FOLDS, ("row", "group", "fold", "keep"))
+    grouped = Texts(texts.texts, texts.labels, texts.sources, table[:, 1], table[:, 2])
+    return grouped.at(np.flatnonzero(texts.sources == "sms-spam"))
 
 
 def synthetic(directory: Path = DATA) -> Texts:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.inference import bundle as serving
-from bridge.inference.encode import FEATURES, LONGEST_TOKENS, TABLE_BITS
+from bridge.inference.encode import FEATURES, LONGEST_TOKENS
 from bridge.text import VERSION
-from training import card, data, onnx_graph
-from training.config import HashedConfig
+from training import attacks, card, data, onnx_graph
+from training.config import ModelConfig
 from training.errors import TrainingError
-from training.hashed import HashedModel
+from training.model import Model
 
 MODELS: Final = Path(__file__).parents[1] / "models"
-THRESHOLD: Final = 0.5
 PARITY: Final = 1e-4
 """How far ONNX Runtime may be from Keras, in probability."""
 
+_PARITY_TEXTS: Final = 2_000
 _GOLDEN_TEXTS: Final = (
     "hello, are we still meeting at six?",
     "FREE entry!! Win a new phone, text WIN to 80800 now. T&Cs apply, 150p/msg",
@@ -36,9 +37,7 @@ _GOLDEN_TEXTS: Final = (
 )
 
 
-def export(
-    config: HashedConfig, model: HashedModel, metrics: dict[str, float], directory: Path
-) -> None:
+def export(config: ModelConfig, model: Model, metrics: dict[str, float], directory: Path) -> None:
     """Write the bundle and check it the way serving will.
 
     Args:
@@ -58,15 +57,26 @@ def export(
     files = {
         "card.md": card.write(config, metrics).encode(),
         "golden.json": _json(golden),
-        "model.onnx": onnx_graph.build(weights(model.network)).SerializeToString(
-            deterministic=True
-        ),
+        "model.onnx": onnx_graph.build(
+            weights(model.network), model.linear, model.share
+        ).SerializeToString(deterministic=True),
         "network.json": _json(json.loads(model.network.to_json())),
     }
     for name, content in files.items():
         (directory / name).write_bytes(content)
     (directory / "bundle.json").write_bytes(_json(_manifest(config, model, metrics, files)))
     _check_parity(model, directory)
+
+
+def describe(config: ModelConfig, metrics: dict[str, float], directory: Path) -> None:
+    """Write an evaluation's figures into the card and the document of a bundle."""
+    document = json.loads((directory / "bundle.json").read_text("utf-8"))
+    text = card.write(config, metrics).encode()
+    (directory / "card.md").write_bytes(text)
+    document["metrics"] = metrics
+    document["files"]["card.md"] = _digest(text)
+    (directory / "bundle.json").write_bytes(_json(document))
+    serving.load(directory)
 
 
 def weights(network: keras.Model) -> dict[str, NDArray[np.float32]]:
@@ -87,7 +97,7 @@ def weights(network: keras.Model) -> dict[str, NDArray[np.float32]]:
 
 
 def _manifest(
-    config: HashedConfig, model: HashedModel, metrics: dict[str, float], files: dict[str, bytes]
+    config: ModelConfig, model: Model, metrics: dict[str, float], files: dict[str, bytes]
 ) -> dict[str, object]:
     return {
         "bundle_format": 1,
@@ -97,14 +107,15 @@ def _manifest(
         "preparation": {
             "text": VERSION,
             "longest_tokens": LONGEST_TOKENS,
-            "table_bits": TABLE_BITS,
+            "table_bits": config.network.table_bits,
+            "wide_bits": config.wide.bits,
         },
         "calibration": {
             "method": "platt",
             "slope": model.calibration.slope,
             "intercept": model.calibration.intercept,
         },
-        "threshold": THRESHOLD,
+        "threshold": model.threshold,
         "metrics": metrics,
         "training": {
             "configuration": config.model_dump(mode="json"),
@@ -114,14 +125,18 @@ def _manifest(
     }
 
 
-def _check_parity(model: HashedModel, directory: Path) -> None:
-    texts = data.workshop().texts[:2000]
+def _check_parity(model: Model, directory: Path) -> None:
+    """Compare on plain texts and on each attack."""
+    chance = np.random.default_rng(0)
+    texts = list(data.workshop().texts[:_PARITY_TEXTS:2])
+    disguised = list(attacks.KNOWN.values())
+    texts += [disguised[place % len(disguised)](text, chance) for place, text in enumerate(texts)]
     off = np.abs(serving.load(directory).scores(texts) - _scores(model, texts)).max()
     if off > PARITY:
         raise TrainingError(f"ONNX Runtime is {off:.1e} from Keras: nothing to ship")
 
 
-def _scores(model: HashedModel, texts: tuple[str, ...]) -> NDArray[np.float64]:
+def _scores(model: Model, texts: Sequence[str]) -> NDArray[np.float64]:
     spam = model.probabilities(texts)
     return np.stack([1 - spam, spam], axis=1)
 

@@ -16,13 +16,17 @@ def outer(texts: Texts) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int
         yield fold, np.flatnonzero(texts.folds != fold), np.flatnonzero(texts.folds == fold)
 
 
-def hold_out(texts: Texts, share: float, seed: int) -> tuple[Texts, Texts]:
-    """Split off a share of the groups.
+def hold_out(texts: Texts, share: float, seed: int) -> NDArray[np.int64]:
+    """Draw a share of the groups that are judged, to be kept from a training.
 
     Returns:
-        The rows to train on and those held out.
+        The groups.
     """
-    groups = np.unique(texts.groups)
-    drawn = np.random.default_rng(seed).permutation(groups)[: max(1, round(share * len(groups)))]
-    held_out = np.isin(texts.groups, drawn)
-    return texts.at(np.flatnonzero(~held_out)), texts.at(np.flatnonzero(held_out))
+    groups = np.unique(texts.groups[texts.is_judged])
+    drawn = np.random.default_rng(seed).permutation(groups)
+    return drawn[: max(1, round(share * len(groups)))]
+
+
+def grouped(groups: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:
+    """Part groups into folds of about as many; the same groups are always parted the same way."""
+    return np.array_split(np.random.default_rng(0).permutation(np.unique(groups)), folds)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 BINS = 15
+BLOCKED = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Figures:
         ece: Expected calibration error over ``BINS`` bins of equal width (Guo 2017).
         caught: Share of the spam called spam.
         blocked: Share of the ham called spam.
+        caught_at: Share of the spam caught by the threshold that blocks ``BLOCKED`` of the ham.
     """
 
     texts: int
@@ -32,15 +34,18 @@ class Figures:
     ece: float
     caught: float
     blocked: float
+    caught_at: float
 
 
-def figures(labels: NDArray[np.int8], spam: NDArray[np.float64], threshold: float) -> Figures:
+def figures(
+    labels: NDArray[np.int8], spam: NDArray[np.float64], threshold: float | NDArray[np.float64]
+) -> Figures:
     """Judge probabilities.
 
     Args:
         labels: (n,), 1 is spam.
         spam: (n,), the probability of spam.
-        threshold: Spam from here on.
+        threshold: Spam from here on; (n,) if each fold chose its own.
     """
     called = spam >= threshold
     return Figures(
@@ -52,11 +57,17 @@ def figures(labels: NDArray[np.int8], spam: NDArray[np.float64], threshold: floa
         ece=calibration_error(labels, spam),
         caught=float(called[labels == 1].mean()),
         blocked=float(called[labels == 0].mean()),
+        caught_at=float((spam[labels == 1] > np.quantile(spam[labels == 0], 1 - BLOCKED)).mean()),
     )
 
 
+def cross_entropy(labels: NDArray[np.int8], logits: NDArray[np.float64]) -> float:
+    """Average the surprise, in nats, that the labels (n,) are to logits (n,)."""
+    return float(np.mean(np.logaddexp(0.0, np.where(labels == 1, -logits, logits))))
+
+
 def confusion(
-    labels: NDArray[np.int8], spam: NDArray[np.float64], threshold: float
+    labels: NDArray[np.int8], spam: NDArray[np.float64], threshold: float | NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Count label against verdict: [[ham as ham, ham as spam], [spam as ham, spam as spam]]."""
     counts: NDArray[np.int64] = sk.confusion_matrix(labels, spam >= threshold, labels=[0, 1])

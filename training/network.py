@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from bridge.inference.encode import FEATURES, SHAPES, TABLE_BITS
-from training.config import HashedNetwork, WorkshopNetwork
+from bridge.inference.encode import FEATURES, SHAPES
+from training.config import DeepNetwork, WorkshopNetwork
 
 # One thread and deterministic kernels: the same seed gives the same weights on the same machine.
 tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -44,8 +44,8 @@ class MaskedPooling(layers.Layer):
         )
 
 
-def hashed(network: HashedNetwork) -> keras.Model:
-    """Build the shipped network.
+def deep(network: DeepNetwork) -> keras.Model:
+    """Build the LSTM's path of the shipped model.
 
     Returns:
         A model from ids (n, 6, tokens) int32 and steps (n,) int32 to a logit (n, 1) of spam.
@@ -54,7 +54,7 @@ def hashed(network: HashedNetwork) -> keras.Model:
     steps = keras.Input((), dtype="int32", name="steps")
     embedded = [
         layers.Embedding(
-            SHAPES if name == "shape" else 1 << TABLE_BITS,
+            SHAPES if name == "shape" else 1 << network.table_bits,
             network.width,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=0.05),
             name=name,
@@ -69,7 +69,7 @@ def hashed(network: HashedNetwork) -> keras.Model:
     pooled = layers.Dropout(network.dropout)(MaskedPooling(name="pooling")(read, present))
     dense = layers.Dense(network.dense, activation="relu", name="dense")(pooled)
     logit = layers.Dense(1, name="logit")(layers.Dropout(network.dropout / 2)(dense))
-    return keras.Model([ids, steps], logit, name="spam")
+    return keras.Model([ids, steps], logit, name="deep")
 
 
 def workshop(network: WorkshopNetwork) -> keras.Model:

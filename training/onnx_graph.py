@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from bridge.inference.encode import FEATURES
+from bridge.inference.wide import BLOCKS
+from training.linear import Linear
 
 OPSET: Final = 17
 Weights = Mapping[str, NDArray[np.float32]]
@@ -33,19 +35,24 @@ class _Graph:
         return output
 
 
-def build(weights: Weights) -> onnx.ModelProto:
-    """Write the network down.
+def build(weights: Weights, linear: Linear, share: float) -> onnx.ModelProto:
+    """Write both paths down.
 
     Args:
         weights: Keras' arrays by ``layer/weight``, those of the LSTM as ``forward/kernel``, …
+        linear: The linear path.
+        share: Of the linear path in the logit.
 
     Returns:
-        A checked model from ``ids`` (6, n, tokens) int32 and ``steps`` (n,) int32 to ``logit``
-        (n,) float32.
+        A checked model from ``ids`` (6, n, tokens) int32, ``steps`` (n,) int32, ``grams`` (total,)
+        int32 and ``counts`` (3, n) int64 to ``logit`` (n,) float32; ``wide`` and ``deep`` are
+        those of the two paths.
     """
     graph = _Graph()
     pooled = _pool(graph, weights, _read(graph, weights, _embed(graph, weights)))
     _decide(graph, weights, pooled)
+    _add_up(graph, linear)
+    _blend(graph, share)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -55,8 +62,13 @@ def build(weights: Weights) -> onnx.ModelProto:
                     "ids", TensorProto.INT32, [len(FEATURES), "n", "tokens"]
                 ),
                 helper.make_tensor_value_info("steps", TensorProto.INT32, ["n"]),
+                helper.make_tensor_value_info("grams", TensorProto.INT32, ["total"]),
+                helper.make_tensor_value_info("counts", TensorProto.INT64, [len(BLOCKS), "n"]),
             ],
-            [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n"])],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
+                for name in ("logit", "wide", "deep")
+            ],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -159,9 +171,61 @@ def _absent(graph: _Graph, read: str) -> str:
 
 def _decide(graph: _Graph, weights: Weights, pooled: str) -> None:
     hidden = graph.add("Relu", [_dense(graph, weights, "dense", pooled)], "hidden")
-    logit = _dense(graph, weights, "logit", hidden, "logit.column")
+    logit = _dense(graph, weights, "logit", hidden, "deep.column")
     axis = graph.constant("column", np.array([1], np.int64))
-    graph.add("Squeeze", [logit, axis], "logit")
+    graph.add("Squeeze", [logit, axis], "deep")
+
+
+def _add_up(graph: _Graph, linear: Linear) -> None:
+    """Add the rows of each text's features up, block by block: differences of one running sum.
+
+    In double precision, so that a text's sum does not depend on those before it.
+    """
+    table = _table(graph, "wide", linear.table)
+    doubles = graph.add(
+        "Cast", [graph.add("Gather", [table, "grams"], "gram.rows")], "gram.doubles",
+        to=TensorProto.DOUBLE,
+    )  # fmt: skip
+    zero = graph.constant("place.zero", np.array(0, np.int64))
+    running = graph.add("CumSum", [doubles, zero], "gram.running")
+    start = graph.constant("gram.nothing", np.zeros(1))
+    running = graph.add("Concat", [start, running], "gram.sums", axis=0)
+    flat = graph.constant("flat", np.array([-1], np.int64))
+    sizes = graph.add("Reshape", ["counts", flat], "sizes")
+    ends = graph.add("CumSum", [sizes, zero], "ends")
+    upto = graph.add("Gather", [running, ends], "sum.to.end")
+    before = graph.add(
+        "Gather", [running, graph.add("Sub", [ends, sizes], "begins")], "sum.to.begin"
+    )
+    sums = graph.add("Sub", [upto, before], "segment.sums")
+    blocks = graph.add("Shape", ["counts"], "counts.shape")
+    sums = graph.add("Reshape", [sums, blocks], "block.sums")
+    present = graph.add(
+        "Max", ["counts", graph.constant("at.least", np.array(1, np.int64))], "counts.present"
+    )
+    roots = graph.add(
+        "Sqrt", [graph.add("Cast", [present], "counts.double", to=TensorProto.DOUBLE)], "roots"
+    )
+    axis = graph.constant("blocks", np.array([0], np.int64))
+    total = graph.add(
+        "ReduceSum", [graph.add("Div", [sums, roots], "shares.of.blocks"), axis], "total",
+        keepdims=0,
+    )  # fmt: skip
+    intercept = graph.constant("intercept", np.array(linear.intercept))
+    graph.add(
+        "Cast", [graph.add("Add", [total, intercept], "distance")], "wide", to=TensorProto.FLOAT
+    )
+
+
+def _blend(graph: _Graph, share: float) -> None:
+    parts = [
+        graph.add(
+            "Mul", [path, graph.constant(f"{path}.share", np.array(part, np.float32))],
+            f"{path}.part",
+        )
+        for path, part in (("wide", share), ("deep", 1 - share))
+    ]  # fmt: skip
+    graph.add("Add", parts, "logit")
 
 
 def _dense(

@@ -127,9 +127,12 @@ def _link_hashes() -> NDArray[np.uint32]:
 
 _LINKS: Final = _link_hashes()
 _BYTES: Final = np.arange(256)
-_MARKS: Final = (UPPER, DIGIT, _BYTES >= 128, *(ord(mark) == _BYTES for mark in "$!?"))  # noqa: PLR2004  ASCII ends
-_EACH: Final = np.arange(len(_MARKS)) * 10  # bits for each count: a text is below 1,024 bytes
-_PACKED: Final = np.stack(_MARKS, axis=1).astype(np.int64) @ (1 << _EACH)
+_MARKS: Final = np.stack(
+    [UPPER, DIGIT, _BYTES >= 128, *(ord(mark) == _BYTES for mark in "$!?")],  # noqa: PLR2004  ASCII ends
+    axis=1,
+).astype(np.int64)
+_EACH: Final = np.arange(_MARKS.shape[1]) * 10  # bits for each count: a text is below 1,024 bytes
+_PACKED: Final = _MARKS @ (1 << _EACH)
 
 
 def _traits(tokens: Tokens, won_back: NDArray[np.int64], bits: int) -> Ragged:

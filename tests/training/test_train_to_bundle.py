@@ -10,25 +10,33 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from training.config import HashedConfig
+    from training.config import ModelConfig
     from training.data import Texts
-    from training.hashed import HashedModel
+    from training.model import Model
 
 pytest.importorskip("tensorflow")
 
 from bridge.inference.bundle import load
-from training import config, data, export, folds, hashed, metrics, protocol, report, workshop
-
-DISGUISES = (
-    " ".join,
-    ".".join,
-    lambda text: text.replace("e", "3").replace("o", "0"),
-    lambda text: text.replace("a", "\u0430").replace("e", "\u0435"),
-    "\u200b".join,
-    lambda text: text.replace("&", "&amp;"),
-    lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),
-    str.upper,
+from training import (
+    attacks,
+    calibration,
+    config,
+    data,
+    export,
+    folds,
+    metrics,
+    new_attacks,
+    protocol,
+    report,
+    shipping,
+    sms,
+    svc,
+    workshop,
 )
+from training import (
+    model as models,
+)
+from training.errors import TrainingError
 
 
 def _without_progress(_share: float) -> None:
@@ -36,11 +44,14 @@ def _without_progress(_share: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def small() -> "HashedConfig":
+def small() -> "ModelConfig":
     """The shipped configuration, trained briefly."""
-    shipped = config.load("spam-1")
+    shipped = config.load("spam-2")
     training = shipped.training.model_copy(update={"epochs": 3, "batch": 8, "learning_rate": 5e-3})
-    return shipped.model_copy(update={"training": training, "seeds": (1,), "synthetic": False})
+    wide = shipped.wide.model_copy(update={"copies": 1})
+    return shipped.model_copy(
+        update={"training": training, "wide": wide, "seeds": (1,), "written_per_template": 1}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,31 +61,34 @@ def texts() -> "Texts":
 
 
 @pytest.fixture(scope="module")
-def model(small: "HashedConfig", texts: "Texts") -> "HashedModel":
+def model(small: "ModelConfig", texts: "Texts") -> "Model":
     """The network, trained on the slice."""
-    return hashed.fit(small, texts, 1, _without_progress)
+    return models.fit(small, texts, 1, _without_progress)
 
 
 @pytest.fixture(scope="module")
 def bundle_directory(
-    small: "HashedConfig", model: "HashedModel", tmp_path_factory: pytest.TempPathFactory
+    small: "ModelConfig", model: "Model", tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Its bundle."""
-    directory = tmp_path_factory.mktemp("models") / "spam" / "1"
+    directory = tmp_path_factory.mktemp("models") / "spam" / "2"
     export.export(small, model, {"mcc": 0.5}, directory)
     return directory
 
 
-def test_the_bundle_answers_as_keras_does(model: "HashedModel", bundle_directory: Path) -> None:
-    """Plain and disguised texts score the same in both, within 1e-4."""
-    plain = data.workshop().texts[::27]
-    disguised = tuple(disguise(text) for disguise in DISGUISES for text in plain)
-    served = load(bundle_directory).scores(plain + disguised)[:, 1]
-    np.testing.assert_allclose(served, model.probabilities(plain + disguised), atol=1e-4)
+def test_the_bundle_answers_as_keras_does(model: "Model", bundle_directory: Path) -> None:
+    """2,000 texts, plain and under every attack, score the same in both, within 1e-4."""
+    every = [lambda text, _: text, *attacks.KNOWN.values(), *new_attacks.NEW.values()]
+    plain = data.workshop().texts[:: 6810 * len(every) // 2000]
+    chance = np.random.default_rng(1)
+    texts = [attack(text, chance) for attack in every for text in plain]
+    assert len(texts) >= 2000
+    served = load(bundle_directory).scores(texts)[:, 1]
+    np.testing.assert_allclose(served, model.probabilities(texts), atol=1e-4)
 
 
 def test_the_same_weights_are_the_same_bytes(
-    small: "HashedConfig", model: "HashedModel", bundle_directory: Path, tmp_path: Path
+    small: "ModelConfig", model: "Model", bundle_directory: Path, tmp_path: Path
 ) -> None:
     """Exported again, every file is equal: no date, no chance."""
     export.export(small, model, {"mcc": 0.5}, tmp_path)
@@ -82,29 +96,30 @@ def test_the_same_weights_are_the_same_bytes(
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
 
 
-def test_the_same_seed_is_the_same_network(small: "HashedConfig", texts: "Texts") -> None:
+def test_the_same_seed_is_the_same_network(small: "ModelConfig", texts: "Texts") -> None:
     """Training twice gives the same scores to the last bit, on one machine."""
     brief = small.model_copy(update={"training": small.training.model_copy(update={"epochs": 1})})
     few = texts.at(np.arange(300))
-    first, second = (hashed.fit(brief, few, 7, _without_progress) for _ in range(2))
+    first, second = (models.fit(brief, few, 7, _without_progress) for _ in range(2))
     np.testing.assert_array_equal(first.logits(few.texts), second.logits(few.texts))
 
 
 def test_the_protocol_judges_every_text_once_and_reports(
-    small: "HashedConfig", texts: "Texts", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: "ModelConfig", texts: "Texts", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five folds run, are not run again, and the report holds figures but no text."""
     monkeypatch.setattr(protocol, "BUILD", tmp_path / "build")
     study = protocol.study(small, texts)
     for part in study.parts():
         study.run(part, _without_progress)
-    assert not list(protocol.missing([study]))
-    judged = metrics.figures(texts.labels, study.pooled(1), export.THRESHOLD)
+    sms.run(study, 1, _without_progress)
+    assert not protocol.runs([study])
+    judged = metrics.figures(texts.labels, study.pooled(1), 0.5)
     assert judged.texts == len(texts)
     assert judged.auc > 0.8
     written = report.write([study], tmp_path).read_text("utf-8")
-    assert "MCC" in written
-    assert (tmp_path / "spam-1.png").stat().st_size > 10_000
+    assert all(name in written for name in ("MCC", *attacks.KNOWN, *new_attacks.NEW))
+    assert (tmp_path / "spam-2.png").stat().st_size > 10_000
     assert not any(text in written for text in texts.texts if len(text) > 20)
 
 
@@ -132,3 +147,43 @@ def test_no_fold_is_trained_on_itself(texts: "Texts") -> None:
     """Training and test rows of a fold share no group."""
     for _, train, test in folds.outer(texts):
         assert not set(texts.groups[train]) & set(texts.groups[test])
+
+
+def test_the_ngram_machine_trains_and_is_calibrated(texts: "Texts") -> None:
+    """The linear baseline gives probabilities that part ham from spam."""
+    baseline = svc.fit(config.load("ngram-svc"), texts.at(np.arange(400)))
+    judged = texts.at(np.arange(400, 680))
+    spam = baseline.probabilities(judged.texts)
+    assert metrics.figures(judged.labels, spam, 0.5).auc > 0.9
+
+
+def test_a_trained_bundle_is_shipped_with_its_figures(
+    small: "ModelConfig", texts: "Texts", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was trained is put where serving looks, and the card tells what was measured."""
+    monkeypatch.setattr(shipping, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(shipping, "_metrics", lambda _config: {"mcc": 0.5})
+    brief = small.model_copy(update={"training": small.training.model_copy(update={"epochs": 1})})
+    shipping.train(brief, _without_progress, texts.at(np.arange(300)))
+    directory = shipping.ship(brief, tmp_path / "models")
+    assert load(directory).metrics == {"mcc": 0.5}
+    assert "0.5000" in (directory / "card.md").read_text("utf-8")
+
+
+def test_nothing_trained_is_nothing_to_ship(
+    small: "ModelConfig", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the command."""
+    monkeypatch.setattr(shipping, "BUILD", tmp_path)
+    with pytest.raises(TrainingError, match="python -m training train"):
+        shipping.ship(small, tmp_path / "models")
+
+
+def test_stretching_makes_timid_logits_bolder() -> None:
+    """Logits at half their size are doubled, and their zero stays."""
+    chance = np.random.default_rng(0)
+    logits = chance.normal(0, 3, 4000)
+    labels = (chance.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.int8)
+    curve = calibration.stretch(logits / 2, labels)
+    assert curve.slope == pytest.approx(2.0, rel=0.1)
+    assert curve.intercept == 0.0

@@ -1,21 +1,21 @@
-"""Train the bidirectional LSTM over hashed features, and ask it."""
+"""Train the bidirectional LSTM over hashed tokens, and ask it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from bridge.inference.encode import FEATURES, Encoded, encode, pad
+from bridge.inference.encode import FEATURES, encode, pad
+from bridge.inference.tokens import tokenise
 from bridge.text import canonicalise
 from training import network
 from training.augment import Augmentation
-from training.calibration import Platt, fit_platt
-from training.config import HashedConfig
-from training.data import Texts
-from training.folds import hold_out
+from training.config import ModelConfig
+from training.metrics import cross_entropy
 
 Advance = Callable[[float], None]
 """Told the share of the work that is done, 0 to 1."""
@@ -25,61 +25,87 @@ _STEPS = tf.TensorSpec((None,), tf.int32)
 _TARGETS = tf.TensorSpec((None,), tf.float32)
 _BATCHES_SORTED_TOGETHER = 16  # texts of similar length share a batch, and chance mixes enough
 _TEXTS_ASKED_AT_ONCE = 256
+_FIRST_JUDGED: Final = 0.5  # of the epochs: the moving average lags behind before
 
 
-@dataclass(frozen=True, slots=True)
-class HashedModel:
-    """A trained network with its calibration."""
-
-    network: keras.Model
-    calibration: Platt
-
-    def logits(self, texts: tuple[str, ...]) -> NDArray[np.float64]:
-        """Give the network's logits, (n,)."""
-        return _logits(self.network, _encode(texts))
-
-    def probabilities(self, texts: tuple[str, ...]) -> NDArray[np.float64]:
-        """Give calibrated probabilities of spam, (n,)."""
-        return self.calibration.probability(self.logits(texts))
-
-
-def fit(config: HashedConfig, texts: Texts, seed: int, advance: Advance) -> HashedModel:
-    """Train on nine tenths of the groups; the last tenth is for the calibration.
+def fit(  # noqa: PLR0913  what a training is made of
+    config: ModelConfig,
+    texts: Sequence[str],
+    targets: NDArray[np.float32],
+    held_out: tuple[Sequence[str], NDArray[np.int8]],
+    *,
+    seed: int,
+    advance: Advance,
+) -> keras.Model:
+    """Train until the groups held out are judged no better, and keep the best weights.
 
     Args:
         config: Sizes and schedule.
-        texts: The training rows.
-        seed: Fixes the split, the start, the batches and what is drawn.
+        texts: n texts as they were received.
+        targets: (n,) the probability of spam to learn, between label and teacher.
+        held_out: Other texts with their labels.
+        seed: Fixes the start, the batches and what is drawn.
         advance: Told how far the work is.
     """
-    kept, held_out = hold_out(texts, config.training.held_out, seed)
-    model = _train(config, kept, seed, advance)
-    calibration = fit_platt(_logits(model, _encode(held_out.texts)), held_out.labels)
-    return HashedModel(model, calibration)
-
-
-def _train(config: HashedConfig, texts: Texts, seed: int, advance: Advance) -> keras.Model:
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     chance = np.random.default_rng(seed)
     settings = config.training
-    plain = [canonicalise(text) for text in texts.texts]
-    targets = _smooth(texts.labels, settings.label_smoothing)
     augmentation = Augmentation(**config.augmentation.model_dump())
-    batches_per_epoch = -(-len(texts) // settings.batch)
-    model = network.hashed(config.network)
-    optimizer = _optimizer(config, settings.epochs * batches_per_epoch)
+    batches = -(-len(texts) // settings.batch)
+    model = network.deep(config.network)
+    optimizer = _optimizer(config, settings.epochs * batches)
     step = _step(model, optimizer)
+    stopping = _Stopping(model, optimizer, settings.patience, *held_out)
     for epoch in range(settings.epochs):
-        encoded = encode(augmentation.apply(plain, chance))
+        tokens = tokenise([canonicalise(text) for text in augmentation.apply(texts, chance)])
+        encoded = encode(tokens, config.network.table_bits)
         for done, rows in enumerate(_shuffled(encoded.lengths, settings.batch, chance)):
             ids, steps = pad(encoded, rows)
             _hide(ids, settings.hidden, chance)
             step(ids.transpose(1, 0, 2), steps, targets[rows])
-            advance((epoch + done / batches_per_epoch) / settings.epochs)
-    optimizer.finalize_variable_values(model.trainable_variables)
+            advance((epoch + done / batches) / settings.epochs)
+        if epoch + 1 >= _FIRST_JUDGED * settings.epochs and stopping.is_over():
+            break
+    stopping.keep_best()
     _round_tables(model)
     return model
+
+
+class _Stopping:
+    """Early stopping by the averaged weights, which are those that will be kept."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        patience: int,
+        texts: Sequence[str],
+        labels: NDArray[np.int8],
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._patience = patience
+        self._texts = texts
+        self._labels = labels
+        self._best_loss = float("inf")
+        self._best: list[NDArray[np.float32]] = []
+        self._since = 0
+
+    def is_over(self) -> bool:
+        """Judge the averaged weights; say whether they have not got better for long."""
+        current = self._model.get_weights()
+        self._optimizer.finalize_variable_values(self._model.trainable_variables)
+        loss = cross_entropy(self._labels, logits(self._model, self._texts))
+        self._since += 1
+        if loss < self._best_loss:
+            self._best_loss, self._best, self._since = loss, self._model.get_weights(), 0
+        self._model.set_weights(current)
+        return self._since >= self._patience
+
+    def keep_best(self) -> None:
+        """Give the network the best averaged weights."""
+        self._model.set_weights(self._best)
 
 
 def _step(model: keras.Model, optimizer: keras.Optimizer) -> Callable[..., None]:
@@ -98,7 +124,7 @@ def _step(model: keras.Model, optimizer: keras.Optimizer) -> Callable[..., None]
     return step  # type: ignore[no-any-return]
 
 
-def _optimizer(config: HashedConfig, steps: int) -> keras.optimizers.AdamW:
+def _optimizer(config: ModelConfig, steps: int) -> keras.optimizers.AdamW:
     """Warm up over a tenth, then fall along a cosine; keep a moving average of the weights."""
     settings = config.training
     warm_up = steps // 10
@@ -113,14 +139,6 @@ def _optimizer(config: HashedConfig, steps: int) -> keras.optimizers.AdamW:
         use_ema=True,
         ema_momentum=0.995,
     )
-
-
-def _encode(texts: tuple[str, ...]) -> Encoded:
-    return encode([canonicalise(text) for text in texts])
-
-
-def _smooth(labels: NDArray[np.int8], smoothing: float) -> NDArray[np.float32]:
-    return (labels * (1 - smoothing) + smoothing / 2).astype(np.float32)
 
 
 def _shuffled(
@@ -149,16 +167,25 @@ def _round_tables(model: keras.Model) -> None:
         model.get_layer(name).set_weights([table.astype(np.float16).astype(np.float32)])
 
 
-def _logits(model: keras.Model, encoded: Encoded) -> NDArray[np.float64]:
+def logits(model: keras.Model, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Give the network's logits of texts as they were received, (n,)."""
+    bits = int(np.log2(model.get_layer("word").input_dim))
+    encoded = encode(tokenise([canonicalise(text) for text in texts]), bits)
+    ask = _ask(model)
+    answers = np.empty(len(texts))
+    for rows in _by_length(encoded.lengths):
+        ids, steps = pad(encoded, rows)
+        answers[rows] = ask(ids.transpose(1, 0, 2), steps)
+    return answers
+
+
+@lru_cache(maxsize=1)
+def _ask(model: keras.Model) -> Callable[..., tf.Tensor]:
     @tf.function(input_signature=[_IDS, _STEPS])  # type: ignore[untyped-decorator]
     def ask(ids: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         return model([ids, steps], training=False)[:, 0]
 
-    logits = np.empty(len(encoded.lengths))
-    for rows in _by_length(encoded.lengths):
-        ids, steps = pad(encoded, rows)
-        logits[rows] = ask(ids.transpose(1, 0, 2), steps)
-    return logits
+    return ask  # type: ignore[no-any-return]
 
 
 def _by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -1,0 +1,166 @@
+"""The linear path: a support vector machine over the n-grams and traits that serving numbers."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import LinearSVC
+
+from bridge.inference import wide
+from bridge.inference.inputs import prepare
+from training import attacks
+from training.augment import Augmentation
+from training.calibration import Platt, fit_platt
+from training.config import WideSettings
+from training.data import Texts
+from training.folds import grouped
+
+_INNER_FOLDS: Final = 4
+_RAREST: Final = 2  # texts that a feature must stand in
+_TEXTS_AT_ONCE: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A trained linear path.
+
+    Attributes:
+        table: (rows,) float32, the weight of each feature, as rounded as the bundle keeps it.
+        intercept: Added to each text's sum.
+    """
+
+    table: NDArray[np.float32]
+    intercept: float
+
+    def logits(self, features: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Give the calibrated logits of rows of ``features``, (n,)."""
+        return np.asarray(features @ self.table.astype(np.float64)) + self.intercept
+
+
+def features(texts: Sequence[str], bits: int) -> sparse.csr_matrix:
+    """Count each text's features, each block divided by the square root of its size.
+
+    Returns:
+        (n, ``wide.table_rows(bits)``) float64.
+    """
+    parts = [
+        _features(texts[start : start + _TEXTS_AT_ONCE], bits)
+        for start in range(0, len(texts), _TEXTS_AT_ONCE)
+    ]
+    return sparse.vstack(parts).tocsr()
+
+
+def _features(texts: Sequence[str], bits: int) -> sparse.csr_matrix:
+    grams = prepare(texts, bits, bits).grams
+    assert grams is not None  # noqa: S101  wide_bits is given
+    rows, columns, values = [], [], []
+    for block in grams.blocks:
+        rows.append(np.repeat(np.arange(len(texts)), block.counts))
+        columns.append(block.values)
+        values.append(np.repeat(1 / np.sqrt(np.maximum(block.counts, 1)), block.counts))
+    triples = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.csr_matrix(triples, (len(texts), wide.table_rows(bits)))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows to train on: the texts, then disguised copies of those that are judged.
+
+    Attributes:
+        features: (n + copies, rows of the table).
+        labels: (n + copies,) int8.
+        weights: (n + copies,) how much each counts.
+        groups: (n + copies,) int64; a copy is in its text's group.
+        texts: n, how many are no copies.
+    """
+
+    features: sparse.csr_matrix
+    labels: NDArray[np.int8]
+    weights: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    texts: int
+
+    def without(self, groups: NDArray[np.int64]) -> "Prepared":
+        """Leave groups out, copies too."""
+        kept = np.flatnonzero(~np.isin(self.groups, groups))
+        return Prepared(
+            self.features[kept], self.labels[kept], self.weights[kept], self.groups[kept],
+            int((kept < self.texts).sum()),
+        )  # fmt: skip
+
+
+def prepared(
+    settings: WideSettings, augmentation: Augmentation, texts: Texts, seed: int
+) -> Prepared:
+    """Turn texts and their disguised copies into features.
+
+    Args:
+        settings: Sizes and weights.
+        augmentation: How a copy is written.
+        texts: The training rows.
+        seed: Fixes the disguises.
+    """
+    chance = np.random.default_rng(seed)
+    judged = np.flatnonzero(texts.is_judged)
+    plain = [texts.texts[row] for row in judged]
+    copies = [
+        text
+        for _ in range(settings.copies)
+        for text in augmentation.numbered(
+            attacks.disguise(plain, augmentation.attacks, chance), chance
+        )
+    ]
+    repeated = np.tile(judged, settings.copies)
+    weights = np.where(texts.is_judged, 1.0, settings.written_weight)
+    return Prepared(
+        features([*texts.texts, *copies], settings.bits),
+        np.concatenate([texts.labels, texts.labels[repeated]]),
+        np.concatenate([weights, np.full(len(repeated), settings.copy_weight)]),
+        np.concatenate([texts.groups, texts.groups[repeated]]),
+        len(texts),
+    )
+
+
+def fit(settings: WideSettings, rows: Prepared, calibration: Platt) -> Linear:
+    """Fit the machine and turn its distances into logits.
+
+    Features are weighted by how few texts have them; those of a single text are left out.
+    """
+    rarity = _rarity(rows.features)
+    machine = LinearSVC(C=settings.c, random_state=0)
+    with warnings.catch_warnings():  # it stops after 1,000 rounds, which is close enough
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine.fit(rows.features @ sparse.diags(rarity), rows.labels, rows.weights)
+    table = machine.coef_[0] * rarity * calibration.slope
+    intercept = float(machine.intercept_[0]) * calibration.slope + calibration.intercept
+    return Linear(table.astype(np.float16).astype(np.float32), intercept)
+
+
+def out_of_fold(settings: WideSettings, rows: Prepared) -> tuple[NDArray[np.float64], Platt]:
+    """Judge each text by machines that have not seen its group.
+
+    Returns:
+        Calibrated logits (n,), of the texts without their copies, and the calibration. Texts
+        that are never judged do not count for it.
+    """
+    distances = np.empty(rows.texts)
+    texts = rows.features[: rows.texts]
+    for groups in grouped(rows.groups[: rows.texts], _INNER_FOLDS):
+        machine = fit(settings, rows.without(groups), Platt(1.0, 0.0))
+        inside = np.isin(rows.groups[: rows.texts], groups)
+        distances[inside] = machine.logits(texts[inside])
+    judged = rows.groups[: rows.texts] >= 0
+    calibration = fit_platt(distances[judged], rows.labels[: rows.texts][judged])
+    return calibration.slope * distances + calibration.intercept, calibration
+
+
+def _rarity(rows: sparse.csr_matrix) -> NDArray[np.float64]:
+    seen = np.bincount(rows.indices, minlength=rows.shape[1])
+    rarity = np.log((1 + rows.shape[0]) / (1 + seen)) + 1
+    rarity[seen < _RAREST] = 0
+    return rarity
