@@ -1,6 +1,5 @@
 """What people say is carried out by every bridge on a root: corrections, and forgetting."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -38,13 +37,11 @@ def variables(keyspace: Cassandra) -> dict[str, object]:
     }
 
 
-def clerk_is_ready(client: Client, instance: str = "bridge-1") -> None:
-    """Return when a bridge's clerk listens."""
+def clerk_is_ready(client: Client) -> None:
+    """Return when the bridge's clerk has reported."""
 
     def is_listening() -> bool:
-        return "segments" in (client.document("health", instance).get("journal") or {}) and (
-            client.document("health", instance)["journal"]["segments"] is not None
-        )
+        return client.document("health").get("journal", {}).get("segments") is not None
 
     eventually(is_listening, "the clerk")
 
@@ -124,7 +121,7 @@ def test_a_fleet_forgets_and_corrects_as_one(
     clerk_is_ready(client)
     said = client.ask("gw-7", {"text": TEXT, "id": "m-1"})["label"]
     right = {"ham": "spam", "spam": "ham"}[said]
-    drained(client, "bridge-1")
+    drained(client)
     ask("correct", {"text": TEXT, "label": right, "by": "tester"})
     eventually(lambda: client.ask("gw-7", {"text": TEXT})["label"] == right, "the correction")
     assert ask("calls", {"device": "gw-7"})[0]["total"] > 1
@@ -140,14 +137,11 @@ def test_a_fleet_forgets_and_corrects_as_one(
     )
 
 
-def drained(client: Client, instance: str) -> None:
+def drained(client: Client, instance: str | None = None) -> None:
     """Return when a bridge has shipped all that it has recorded."""
 
     def is_drained() -> bool:
-        topic = client.topics.instance(instance, "health")
-        said = [json.loads(message.payload) for message in client.on(topic)]
-        return (
-            bool(said) and said[-1]["outbox"]["rows"] == 0 and bool(said[-1]["ledger"]["verdicts"])
-        )
+        said = client.document("health", instance) if instance else client.document("health")
+        return bool(said) and said["outbox"]["rows"] == 0 and bool(said["ledger"]["verdicts"])
 
     eventually(is_drained, "an empty outbox")
