@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-_PRIOR: Final = 10.0  # the inverse variance of a slope around 1
+_PRIOR: Final = 100.0  # the inverse variance of a slope around 1
 _STEPS: Final = 25
 
 
@@ -35,10 +35,11 @@ def fit_platt(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> Platt:
 
 
 def stretch(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> Platt:
-    """Fit the slope alone, by Newton's method: for logits whose zero is already right.
+    """Fit the slope alone, by Newton's method: for logits that are nearly right already.
 
-    A blend of calibrated logits needs no shift, and from a few hundred texts it would be mostly
-    noise: between folds it varied by .4, which cost more than it mended.
+    From a few hundred texts a correction is mostly noise. Between folds a free shift varied by .4
+    and a free slope by .35, which cost .009 and .003 of Matthews' coefficient; so there is no
+    shift, and the slope leaves 1 only where the texts insist.
     """
     slope = 1.0
     for _ in range(_STEPS):

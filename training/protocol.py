@@ -119,7 +119,8 @@ def _stamp(config: Config, texts: Texts) -> str:
     digest.update(f"preparation {VERSION}".encode())
     for text in texts.texts:
         digest.update(text.encode())
-    digest.update((data.DATA / data.TEMPLATES).read_bytes())
+    if isinstance(config, ModelConfig):
+        digest.update((data.DATA / data.TEMPLATES).read_bytes())
     return digest.hexdigest()[:12]
 
 

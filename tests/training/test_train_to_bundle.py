@@ -182,8 +182,8 @@ def test_nothing_trained_is_nothing_to_ship(
 def test_stretching_makes_timid_logits_bolder() -> None:
     """Logits at half their size are doubled, and their zero stays."""
     chance = np.random.default_rng(0)
-    logits = chance.normal(0, 3, 4000)
-    labels = (chance.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.int8)
+    logits = chance.normal(0, 3, 40_000)
+    labels = (chance.random(40_000) < 1 / (1 + np.exp(-logits))).astype(np.int8)
     curve = calibration.stretch(logits / 2, labels)
     assert curve.slope == pytest.approx(2.0, rel=0.1)
     assert curve.intercept == 0.0
