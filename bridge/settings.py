@@ -235,6 +235,8 @@ class Store(_Settings):
 class Cassandra(Account):
     """The fleet's memory; without contact points (or a secure bundle) the journal is the log."""
 
+    username: str | None = None
+    """Name at the database."""
     contact_points: str = ""
     """Some of the cluster's nodes, separated by commas; empty keeps everything on this machine."""
     port: Port = 9042
