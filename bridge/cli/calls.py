@@ -1,16 +1,17 @@
-"""``bridge calls``: what a device was answered, newest first."""
+"""``bridge calls``: what a device was answered, or people have corrected, newest first."""
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from bridge.cli import display
+from bridge.cli import corrections, display
 from bridge.cli.doorway import door
 from bridge.cli.options import AsJson, Since, Until
 from bridge.cli.period import period
@@ -26,7 +27,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def command(  # noqa: PLR0913 - one for each option
-    device: Annotated[str, typer.Argument(help="The device's id.")],
+    device: Annotated[str | None, typer.Argument(help="The device's id.")] = None,
     hour: Annotated[
         str | None, typer.Option(help="One hour in UTC, such as 2026-01-01T13Z.")
     ] = None,
@@ -38,18 +39,43 @@ def command(  # noqa: PLR0913 - one for each option
     *,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
+    of_people: Annotated[
+        bool, typer.Option("--corrections", help="Instead of DEVICE: what people have corrected.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write all corrected texts for `python -m training train --data`."),
+    ] = None,
 ) -> None:
     """Show what a device was answered, newest first; printed as it comes in, page by page.
 
     [dim]Examples:[/dim]
       bridge calls gw-7 --hour 2026-01-01T13Z
       bridge calls gw-7 --from 2026-01-01 --to 2026-02-01 -n 1000000 --csv > january.csv
+      bridge calls --corrections --export mine.csv
     """
+    if as_json and as_csv:
+        raise ConfigurationError("--json goes without --csv")
+    if of_people:
+        if any((device, hour, since, until)):
+            raise ConfigurationError("--corrections are of all devices and hours: give none")
+        _show_corrections(limit, export, as_json=as_json, as_csv=as_csv)
+        return
+    if export:
+        raise ConfigurationError("--export goes with --corrections")
+    if device is None:
+        raise ConfigurationError("give DEVICE, or --corrections")
     if not is_device_id(device):
         raise ConfigurationError("DEVICE must be 1 to 64 letters, digits, _ or -")
     when = period(hour, since, until)
+    _show_calls(device, when, limit, as_json=as_json, as_csv=as_csv)
+
+
+def _show_calls(
+    device: str, when: dict[str, str], limit: int, *, as_json: bool, as_csv: bool
+) -> None:
     settings = load()
-    show = _format(as_json=as_json, as_csv=as_csv)
+    show = _format(_COLUMNS, _line, as_json=as_json, as_csv=as_csv)
     shown = 0
     with door(settings) as opened:
         pages = Pages(Questions(opened, Topics(settings.topics.root)), {"device": device, **when})
@@ -60,21 +86,32 @@ def command(  # noqa: PLR0913 - one for each option
         display.out.print(f"[dim]{_remark(shown, pages.total, device, when)}[/]")
 
 
-def _format(*, as_json: bool, as_csv: bool) -> Callable[[Record], None]:
-    """Return what prints one call.
+def _show_corrections(limit: int, export: Path | None, *, as_json: bool, as_csv: bool) -> None:
+    settings = load()
+    with door(settings) as opened:
+        found = corrections.read(Questions(opened, Topics(settings.topics.root)))
+    show = _format(corrections.COLUMNS, corrections.line, as_json=as_json, as_csv=as_csv)
+    for correction in found[:limit]:
+        show(correction)
+    if not (as_json or as_csv):
+        more = "; --limit shows more" if len(found) > limit else ""
+        shown = f"{min(limit, len(found))} of {len(found)} corrections{more}."
+        display.out.print(f"[dim]{shown if found else 'No corrections.'}[/]")
+    if export:
+        display.err.print(corrections.export(found, export), markup=False)
 
-    Raises:
-        ConfigurationError: Two formats are asked for.
-    """
-    if as_json and as_csv:
-        raise ConfigurationError("--json goes without --csv")
+
+def _format(
+    columns: Sequence[str], line: Callable[[Record], Text], *, as_json: bool, as_csv: bool
+) -> Callable[[Record], None]:
+    """Return what prints one call or correction."""
     if as_json:
         return display.print_json
     if as_csv:
         writer = csv.writer(sys.stdout)
-        writer.writerow(_COLUMNS)
-        return lambda call: writer.writerow([_cell(call.get(name)) for name in _COLUMNS])
-    return lambda call: display.out.print(_line(call))
+        writer.writerow(columns)
+        return lambda record: writer.writerow([_cell(record.get(name)) for name in columns])
+    return lambda record: display.out.print(line(record))
 
 
 def _cell(value: object) -> object:

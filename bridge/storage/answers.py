@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import structlog
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from bridge.errors import Unavailable
 from bridge.records import iso
 from bridge.storage.call_log import HOUR_MS, Call, CallLog, Counts
+from bridge.storage.pages import Entry, fill
 from bridge.storage.people import CorrectionsQuestion, CorrectOrder, ForgetOrder, People
 from bridge.storage.questions import (
     TRANSACTION_CHARS,
@@ -25,13 +26,9 @@ from bridge.storage.questions import (
 QUESTION_BYTES = 16_384
 """A longer question is none."""
 
-_PAGE_BYTES = 195_000  # with what stands around it, under 200 KB
 _TEXT_CHARS = 10_000  # escaped, at most 60 KB: any call fits on a page
 
 _log = structlog.get_logger()
-
-_Entry = dict[str, Any]
-T = TypeVar("T")
 
 
 class Answers:
@@ -55,7 +52,7 @@ class Answers:
         self._log = log
         self._instance = instance
         self._scope = scope
-        self._verbs: dict[str, Callable[[_Entry], _Entry]] = {
+        self._verbs: dict[str, Callable[[Entry], Entry]] = {
             "calls": lambda asked: self._calls(CallsQuestion.model_validate(asked)),
             "stats": lambda asked: self._stats(StatsQuestion.model_validate(asked)),
         }
@@ -82,7 +79,7 @@ class Answers:
         transaction = _transaction(asked)
         return to_json({"instance": self._instance, **answer, "transaction": transaction})
 
-    def _answer(self, verb: str, asked: _Entry | None) -> _Entry:
+    def _answer(self, verb: str, asked: Entry | None) -> Entry:
         if asked is None:
             return _error(f"a question is a JSON object of at most {QUESTION_BYTES} bytes")
         if verb not in self._verbs:
@@ -97,41 +94,26 @@ class Answers:
             _log.error("clerk.question_failed", verb=verb, exc_info=True)
             return _error("the bridge failed at this question; its log says where")
 
-    def _calls(self, asked: CallsQuestion) -> _Entry:
+    def _calls(self, asked: CallsQuestion) -> Entry:
         cursor = asked.cursor
         total = cursor.total if cursor else self._log.count(asked.device, asked.span)
         before = cursor.position if cursor else None
         found = self._log.calls(asked.device, asked.span, before=before, limit=asked.limit + 1)
-        page, is_last = _fill(found, _call, asked.limit)
+        page, is_last = fill(found, _call, asked.limit)
         last = page[-1][0] if page else None
         following = None if is_last or last is None else str(Cursor.after(last.position, total))
         calls = [entry for _, entry in page]
         return {"calls": calls, "next": following, "total": total, "scope": self._scope}
 
-    def _stats(self, asked: StatsQuestion) -> _Entry:
+    def _stats(self, asked: StatsQuestion) -> Entry:
         found = self._log.hours(asked.device, asked.span).items()
-        page, is_last = _fill(found, _hour, len(found))
+        page, is_last = fill(found, _hour, len(found))
         following = None if is_last else _hour_name(page[-1][0][0] + 1)
         hours = [entry for _, entry in page]
         return {"hours": hours, "next": following, "scope": self._scope}
 
 
-def _fill(
-    found: Iterable[T], write: Callable[[T], _Entry], limit: int
-) -> tuple[list[tuple[T, _Entry]], bool]:
-    """Return what goes on a page, and whether that is all that was found."""
-    page: list[tuple[T, _Entry]] = []
-    left = _PAGE_BYTES
-    for item in found:
-        entry = write(item)
-        left -= len(to_json(entry)) + 1
-        if left < 0 or len(page) == limit:
-            return page, False
-        page.append((item, entry))
-    return page, True
-
-
-def _call(call: Call) -> _Entry:
+def _call(call: Call) -> Entry:
     entry = {
         "id": call.message_id,
         "called_at": iso(call.position.called_at_ms),
@@ -147,7 +129,7 @@ def _call(call: Call) -> _Entry:
     return entry
 
 
-def _hour(counted: tuple[int, Counts]) -> _Entry:
+def _hour(counted: tuple[int, Counts]) -> Entry:
     hour, counts = counted
     return {"hour": _hour_name(hour), "counts": counts}
 
@@ -156,11 +138,11 @@ def _hour_name(hour: int) -> str:
     return datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC).strftime("%Y-%m-%dT%HZ")
 
 
-def _error(reason: str) -> _Entry:
+def _error(reason: str) -> Entry:
     return {"status": "error", "error": reason}
 
 
-def _read(payload: bytes) -> _Entry | None:
+def _read(payload: bytes) -> Entry | None:
     if len(payload) > QUESTION_BYTES:
         return None
     try:
@@ -170,7 +152,7 @@ def _read(payload: bytes) -> _Entry | None:
     return asked if isinstance(asked, dict) else None
 
 
-def _transaction(asked: _Entry | None) -> str | None:
+def _transaction(asked: Entry | None) -> str | None:
     """Return the transaction that a wrong question, too, can be recognised by."""
     transaction = asked.get("transaction") if asked else None
     if isinstance(transaction, str) and len(transaction) <= TRANSACTION_CHARS:

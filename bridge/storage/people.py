@@ -17,6 +17,7 @@ from bridge.records import iso
 from bridge.requests import MessageId
 from bridge.storage.call_log import CallLog, Span
 from bridge.storage.notebook import Correction, Notebook
+from bridge.storage.pages import Entry, fill
 from bridge.storage.questions import TRANSACTION_CHARS, Device
 
 _log = structlog.get_logger()
@@ -162,13 +163,9 @@ class People:
         """
         start = int(question.cursor or 0)
         source = self._fleet.corrections() if self._fleet else iter(self._notebook.corrections())
-        page = list(islice(source, start, start + question.limit + 1))
-        entries = [
-            {"text": one.text, "label": one.label, "by": one.by, "at": iso(one.at_ms)}
-            for one in page[: question.limit]
-        ]
-        is_last = len(page) <= question.limit
-        return {"corrections": entries, "next": None if is_last else str(start + question.limit)}
+        page, is_last = fill(islice(source, start, None), _entry, question.limit)
+        following = None if is_last else str(start + len(page))
+        return {"corrections": [entry for _, entry in page], "next": following}
 
     def forget(self, order: ForgetOrder) -> dict[str, Any]:
         """See to it that no question tells of a device's calls until now, whatever comes later.
@@ -192,3 +189,8 @@ class People:
                     raise Unavailable("the log keeps no texts (BRIDGE_LOG__TEXT): give `text`")
                 return call.text
         raise Unavailable(f"no call of {order.device} has this id")
+
+
+def _entry(correction: Correction) -> Entry:
+    text_key, label, by, at_ms, text = correction
+    return {"text_key": text_key.hex(), "text": text, "label": label, "by": by, "at": iso(at_ms)}

@@ -2,10 +2,11 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
-from bridge.cli.calls import _cell, _distinct, _format, _total
+from bridge.cli.calls import _COLUMNS, _cell, _distinct, _format, _line, _total, command
 from bridge.cli.questions import Response
 from bridge.cli.stats import total
 from bridge.errors import ConfigurationError
@@ -57,7 +58,7 @@ def test_no_text_is_a_formula_in_a_spreadsheet(text):
 
 def test_csv_has_a_heading_and_a_line_for_each_call(capsys):
     """Whatever a text holds: commas, quotes, line ends, escapes."""
-    show = _format(as_json=False, as_csv=True)
+    show = _format(_COLUMNS, _line, as_json=False, as_csv=True)
     show({"called_at": "t", "id": "m-1", "score": 0.5, "label": None, "text": 'a,"b"\n\x1b[2J'})
     [heading, row] = csv.reader(io.StringIO(capsys.readouterr().out))
     told = dict(zip(heading, row, strict=True))
@@ -65,7 +66,18 @@ def test_csv_has_a_heading_and_a_line_for_each_call(capsys):
     assert told["text"] == r'a,"b"\n\x1b[2J'
 
 
-def test_two_formats_are_a_wrong_call():
-    """Exit code 2."""
-    with pytest.raises(ConfigurationError):
-        _format(as_json=True, as_csv=True)
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"device": "gw-7", "as_json": True, "as_csv": True}, "--json goes without --csv"),
+        ({}, "give DEVICE, or --corrections"),
+        ({"device": "gw/7"}, "DEVICE must be"),
+        ({"device": "gw-7", "export": Path("mine.csv")}, "--export goes with --corrections"),
+        ({"device": "gw-7", "of_people": True}, "all devices"),
+        ({"hour": "2026-01-01T13Z", "of_people": True}, "all devices and hours"),
+    ],
+)
+def test_a_wrong_call_says_what_would_be_right(wrong, says):
+    """Exit code 2, before anybody is asked."""
+    with pytest.raises(ConfigurationError, match=says):
+        command(**wrong)

@@ -1,0 +1,167 @@
+"""Corrections among bridges of one group: heard by all, told once, kept as the setting says."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from bridge_process import eventually
+
+from bridge.cli.questions import Questions
+from bridge.doors import Door
+from bridge.settings import Account, Mqtt
+
+KEY = "0123456789abcdef0123456789abcdef"
+CANARY = "canary51c0de"
+TEXT = f"Your parcel waits at the corner shop, {CANARY}"
+NAMES = ("one", "two")
+WITHIN_S = 2.0
+PACE_S = 0.02
+
+
+@pytest.fixture
+def questions(broker, topics):
+    """Asks bridges on the root."""
+    with Door(Mqtt(host=broker.host, port=broker.port), Account()) as door:
+        yield Questions(door, topics)
+
+
+@pytest.fixture
+def start(start_bridge, client):
+    """Start two bridges in one group, and return when both answer questions."""
+
+    def started(**settings):
+        settings = {"share": "fleet", "STORE__KEY": KEY, **settings}
+        bridges = [start_bridge(name, INSTANCE=name, **settings) for name in NAMES]
+        eventually(lambda: all(map(is_ready, NAMES)), "the clerks")
+        return bridges
+
+    def is_ready(name):
+        has_clerk = client.document("health", name).get("journal", {}).get("segments") is not None
+        return has_clerk and client.document("state", name).get("state") == "online"
+
+    return started
+
+
+@pytest.fixture
+def calls(broker, topics, tmp_path):
+    """Run `bridge calls --corrections`."""
+
+    def run(*arguments):
+        environment = os.environ | {
+            "BRIDGE_MQTT__HOST": broker.host,
+            "BRIDGE_MQTT__PORT": str(broker.port),
+            "BRIDGE_TOPICS__ROOT": topics.root,
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "bridge", "calls", "--corrections", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+class Stream:
+    """One text again and again, as different messages, until it is told to stop."""
+
+    def __init__(self, client):
+        self._client = client
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self.sent_s = {}
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    def answers(self):
+        """Return when each answered message was sent, and what it was told."""
+        told = [json.loads(answer.payload) for answer in self._client.answers("gw-7")]
+        return [(self.sent_s[answer["id"]], answer) for answer in told]
+
+    def _send(self):
+        while not self._ended.wait(PACE_S):
+            name = f"m-{len(self.sent_s)}"
+            self.sent_s[name] = time.monotonic()
+            self._client.publish_soon("gw-7", {"id": name, "text": TEXT})
+
+
+def verdicts(client, name):
+    """How many verdicts a bridge says it has given."""
+    return client.document("health", name)["ledger"]["verdicts"]
+
+
+def test_a_correction_told_to_one_holds_for_all_within_two_seconds(
+    start, client, questions, topics
+):
+    """The other hears it on `bridge/corrected`; no log and no topic of the bridge has the text."""
+    bridges = start()
+    with Stream(client) as stream:
+        eventually(lambda: all(verdicts(client, name) >= 5 for name in NAMES), "both")
+        said = stream.answers()[0][1]["label"]
+        right = {"ham": "spam", "spam": "ham"}[said]
+        order = {"text": TEXT, "label": right, "by": "tester", "instance": "two"}
+        asked_s = time.monotonic()
+        questions.ask_one("two", "correct", order)
+        eventually(lambda: client.on(topics.corrected), "the news")
+        until_s = time.monotonic() + WITHIN_S
+        eventually(lambda: time.monotonic() >= until_s)
+        counts = {name: verdicts(client, name) for name in NAMES}
+        eventually(lambda: all(verdicts(client, name) > counts[name] + 5 for name in NAMES), "both")
+    eventually(lambda: len(stream.answers()) == len(stream.sent_s), "the answers")
+    late = [answer for at_s, answer in stream.answers() if at_s > asked_s + WITHIN_S]
+    assert {(answer["label"], answer["cached"]) for answer in late} == {(right, "corrected")}
+    for bridge in bridges:
+        assert CANARY not in bridge.log_text
+    [event] = bridges[1].events("clerk.corrected")
+    assert (event["label"], event["by"], len(event["text_key"])) == (right, "tester", 32)
+    asked = (topics.request("correct"), topics.input("gw-7"))
+    guilty = {m.topic for m in client.heard if CANARY.encode() in m.payload}
+    assert guilty <= set(asked)
+
+
+def test_a_training_file_has_each_correction_once(start, questions, calls, tmp_path):
+    """Both bridges were told, and both tell."""
+    start()
+    questions.ask("correct", {"text": TEXT, "label": "spam", "by": "tester"})
+    questions.ask("correct", {"text": "=1+1,\n", "label": "spam", "by": "tester"})
+    questions.ask("correct", {"text": "=1+1,\n", "label": "ham", "by": "another"})
+    told = calls("--export", "mine.csv", "--json")
+    assert told.returncode == 0, told.stderr
+    shown = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [(one["text"], one["label"], one["by"]) for one in shown] == [
+        ("=1+1,\n", "ham", "another"),
+        (TEXT, "spam", "tester"),
+    ]
+    with (tmp_path / "mine.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["label", "text", "source"],
+            ["spam", TEXT, "correction"],
+            ["ham", "=1+1,\n", "correction"],
+        ]
+
+
+@pytest.mark.parametrize("keeps", ["hash", "none"])
+def test_without_texts_there_is_nothing_to_export(keeps, start, questions, calls, tmp_path):
+    """It says so, and why; the correction itself is told, by its key."""
+    start(LOG__TEXT=keeps)
+    questions.ask("correct", {"text": TEXT, "label": "spam", "by": "tester"})
+    told = calls("--export", "mine.csv", "--csv")
+    assert (told.returncode, (tmp_path / "mine.csv").exists()) == (1, False)
+    assert "nothing to export: the log keeps no texts (BRIDGE_LOG__TEXT)" in told.stderr
+    [shown] = csv.DictReader(told.stdout.splitlines())
+    assert (shown["label"], shown["text"], len(shown["text_key"])) == ("spam", "", 32)
+    assert CANARY not in told.stdout + told.stderr
