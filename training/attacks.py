@@ -41,8 +41,8 @@ def _some(share: float, change: Callable[[str], str]) -> Attack:
     return attack
 
 
-def _words(share: float, change: Attack) -> Attack:
-    """Change a share of the words that are long enough."""
+def of_words(share: float, change: Attack) -> Attack:
+    """Make an attack that changes a share of the words that are long enough."""
 
     def attack(text: str, chance: np.random.Generator) -> str:
         return " ".join(
@@ -108,9 +108,9 @@ KNOWN: Final[dict[str, Attack]] = {
     "zero-width": _some(0.4, lambda one: one + "\u200b"),
     "spaced": _spaced,
     "spaced, no gaps": _spaced_closely,
-    "dotted": _words(1.0, _dotted),
-    "typos": _words(0.5, _mistype),
-    "a**k": _words(0.7, _mask),
+    "dotted": of_words(1.0, _dotted),
+    "typos": of_words(0.5, _mistype),
+    "a**k": of_words(0.7, _mask),
     "joined": _joined,
     "full-width": _full_width,
     "bold": _bold,
