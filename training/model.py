@@ -93,3 +93,13 @@ def _threshold(teacher: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
     logit = np.quantile(teacher[labels == 0], 1 - BLOCKED)
     tenths = np.ceil(10 * Platt(1.0, 0.0).probability(logit))
     return float(np.clip(tenths, 2, 8)) / 10
+
+
+def _targets(
+    config: ModelConfig, labels: NDArray[np.int8], teacher: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Mix the smoothed label with what the linear path thinks of a text it has not seen."""
+    smoothing, soft = config.training.label_smoothing, config.training.soft
+    hard = labels * (1 - smoothing) + smoothing / 2
+    thought = Platt(1.0, 0.0).probability(teacher)
+    return ((1 - soft) * hard + soft * thought).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Attacks that no model was trained against: written when the training was done, never tuned for."""
+"""Attacks that nothing was trained against: written when training was done, never tuned for."""
 
 from typing import Final
 
