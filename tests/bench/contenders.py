@@ -31,6 +31,7 @@ class Contender:
         program: Its processes.
         texts: Gives as many texts as are asked for.
         cached: Where its verdicts must come from; nothing where it gives none.
+        strays_max: What share of them may come from elsewhere.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Contender:
     program: Program
     texts: Callable[[int], list[str]]
     cached: str | None = None
+    strays_max: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Throughput:
     broker_share: float
     others_share: float
     """What programs that have no part in it took: they spoil a run, and the report says so."""
+    strays: float = 0.0
+    """Share of the answers that were not from where they should be."""
 
 
 class Arena:
@@ -61,11 +65,15 @@ class Arena:
     Args:
         load: The generator.
         broker: The broker's process.
+        helper: What else has a part in it: CPU that it has used, in seconds.
     """
 
-    def __init__(self, load: Load, broker: Program) -> None:
+    def __init__(
+        self, load: Load, broker: Program, helper: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._load = load
         self._broker = broker
+        self._helper = helper
 
     def await_first_answer(self, contender: Contender) -> None:
         """Ask until ``contender`` answers: before it has subscribed, nothing is kept for it."""
@@ -89,16 +97,31 @@ class Arena:
                 raise StalledError(f"no answer {_START_S:g} s after the start")
             return time.perf_counter() - started_s
 
-    def saturate(self, contender: Contender, count: int, window: int) -> Throughput:
-        """Measure ``count`` messages, sent as fast as they are answered."""
+    def saturate(
+        self,
+        contender: Contender,
+        count: int,
+        window: int,
+        when_answered: Callable[[], None] = lambda: None,
+    ) -> Throughput:
+        """Measure ``count`` messages, sent as fast as they are answered.
+
+        Args:
+            contender: Who answers.
+            count: How many.
+            window: How many may be without an answer at any time.
+            when_answered: Called after the last answer, before they are looked at.
+        """
         batch = messages.encode(contender.root, contender.texts(count))
-        machine_before_s = processes.machine_cpu_s()
+        machine_before_s = processes.machine_cpu_s() - self._helper()
         before_s, broker_before_s = contender.program.cpu_s(), self._broker.cpu_s()
         run = self._load.saturate(batch.packets, window)
         cpu_s = contender.program.cpu_s() - before_s
         broker_s = self._broker.cpu_s() - broker_before_s
-        others_s = processes.machine_cpu_s() - machine_before_s - cpu_s - broker_s - run.cpu_s
-        messages.check(batch, run.stream, contender.cached)
+        machine_s = processes.machine_cpu_s() - self._helper() - machine_before_s
+        others_s = machine_s - cpu_s - broker_s - run.cpu_s
+        when_answered()
+        strays = messages.check(batch, run.stream, contender.cached, contender.strays_max)
         return Throughput(
             per_s=count / run.seconds,
             cpu_us=1e6 * cpu_s / count,
@@ -107,6 +130,7 @@ class Arena:
             generator_share=run.cpu_s / run.seconds,
             broker_share=broker_s / run.seconds,
             others_share=max(0.0, others_s / run.seconds),
+            strays=strays,
         )
 
     def pace(self, contender: Contender, count: int, per_s: float) -> Run:

@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tests.bench import fleet_figures
+from tests.bench.promise import Promise
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
     from tests.bench.contenders import Throughput
+    from tests.bench.fleet_figures import FleetFigures
 
 ECHO, ECHO_3, WARM, NEW = "echo", "echo in MQTT 3.1.1", "warm", "new"
 
@@ -51,6 +55,7 @@ class Figures:
     no_seed_way: str = ""
     """Why it was not measured."""
     journal_calls: int = 0
+    fleet: FleetFigures | None = None
 
     def middle(self, name: str, figure: Callable[[Throughput], float]) -> float:
         """Return the median of a figure over a contender's runs."""
@@ -67,33 +72,14 @@ class Figures:
         return max(sum(each.values()) for each in self.resident_bytes) / 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """A figure that must not be missed, and one to aim at."""
-
-    what: str
-    figure: float
-    must: float
-    goal: float | None = None
-    is_ceiling: bool = False
-    unit: str = ""
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether what must be is."""
-        return self._reaches(self.must)
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether the goal is reached, where there is one."""
-        return self.goal is None or self._reaches(self.goal)
-
-    def _reaches(self, bound: float) -> bool:
-        return self.figure <= bound if self.is_ceiling else self.figure >= bound
-
-
 def promises(figures: Figures) -> list[Promise]:
-    """Return what was promised, beside what was measured."""
+    """Return what was promised of all that was measured, beside what came of it."""
+    path = _path_promises(figures) if figures.runs else []
+    fleet = fleet_figures.promises(figures.fleet) if figures.fleet else []
+    return [*path, *fleet]
+
+
+def _path_promises(figures: Figures) -> list[Promise]:
     return [
         Promise("(b) messages/s, by the echo's", figures.ratio(WARM, per_s), 2.0, 2.6),
         Promise("(b) CPU per message, by the echo's", figures.ratio(WARM, cpu_us), 0.4, 0.28, True),
@@ -103,11 +89,6 @@ def promises(figures: Figures) -> list[Promise]:
         Promise("growth over a long run", figures.growth_bytes / 1e6, 2.0, None, True, " MB"),
         Promise("speed kept while questions are asked", figures.asked.kept, 0.9),
     ]
-
-
-def all_kept(promised: Iterable[Promise]) -> bool:
-    """Say whether nothing that must be was missed."""
-    return all(promise.is_kept for promise in promised)
 
 
 def per_s(run: Throughput) -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PARTS = ("path", "cassandra")
+"""What is measured one after the other, each with bridges of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -20,6 +23,10 @@ class Plan:
     growth: int = 200_000
     asked_pairs: int = 5
     seed_way: int = 60
+    fleet_pairs: int = 3
+    fleet_run: int = 20_000
+    naive: int = 2_000
+    parts: tuple[str, ...] = PARTS
 
 
 QUICK = Plan(
@@ -34,4 +41,7 @@ QUICK = Plan(
     growth=10_000,
     asked_pairs=1,
     seed_way=20,
+    fleet_pairs=1,
+    fleet_run=4_000,
+    naive=300,
 )

@@ -72,14 +72,23 @@ def python(
     return start([str(executable), "-m", module, *arguments], stdout)
 
 
-def bridge(command: Sequence[str], port: int, root: str, journal: Path) -> Program:
-    """Start the bridge, every setting that does not say where things are at its default."""
+def bridge(command: Sequence[str], port: int, root: str, journal: Path, **others: str) -> Program:
+    """Start the bridge, every setting that does not say where things are at its default.
+
+    Args:
+        command: What starts it.
+        port: The broker's.
+        root: What its topics start with.
+        journal: Its folder.
+        others: Further settings, as variables.
+    """
     return start(
         command,
         BRIDGE_MQTT__PORT=str(port),
         BRIDGE_TOPICS__ROOT=root,
         BRIDGE_JOURNAL__PATH=str(journal),
         BRIDGE_LOG__LEVEL="error",
+        **others,
     )
 
 

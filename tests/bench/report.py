@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.bench import machine
+from tests.bench import fleet_report, machine, markdown
 from tests.bench.contenders import WARM_TEXTS, Throughput
-from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Figures, Promise, cpu_us, per_s
+from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Figures, cpu_us, per_s
 from tests.bench.plot import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tests.bench.plan import Plan
+    from tests.bench.promise import Promise
 
 _DOCUMENT = """\
 # Benchmarks
@@ -54,6 +55,10 @@ runs (afterwards each answer's id and origin are checked): at full load it took 
 of a core, the broker {broker_share}. Programs that have no part in this took {others_share}:
 with more than a few hundredths of a core, ratios suffer too, and it is worth measuring again.
 
+## With Cassandra
+
+{fleet}
+
 ## Questions meanwhile
 
 {asked}
@@ -70,8 +75,12 @@ The loop and its clerk held {resident} together at the most, and grew by {growth
 ## Again
 
     make bench                                  # all of it: some minutes, with nothing else running
-    .venv/bin/python -m tests.bench --quick     # does it work? judges and writes nothing
     .venv/bin/python -m tests.bench --pairs 15  # more turns
+
+These write nothing:
+
+    .venv/bin/python -m tests.bench --quick           # does it work? judges nothing either
+    .venv/bin/python -m tests.bench --only cassandra  # or path: one part by itself
 """
 
 _ROWS: list[tuple[str, Callable[[Throughput], float], str]] = [
@@ -83,10 +92,13 @@ _ROWS: list[tuple[str, Callable[[Throughput], float], str]] = [
 
 
 def summary(figures: Figures, promised: Sequence[Promise]) -> str:
-    """Return what the terminal shows."""
+    """Return what the terminal shows of what was measured."""
+    fleet = [fleet_report.table(figures.fleet)] if figures.fleet else []
+    if not figures.runs:
+        return "\n\n".join((*fleet, _verdicts(promised)))
     others = f"Other programs took {_shares(figures, lambda run: run.others_share)} of a core."
-    texts = (others, _echo_3(figures), _asked(figures), _seed_way(figures))
-    return "\n\n".join((_table(figures), _verdicts(promised), *texts))
+    path = (_table(figures), others, _echo_3(figures), _asked(figures), _seed_way(figures))
+    return "\n\n".join((*path, *fleet, _verdicts(promised)))
 
 
 def document(figures: Figures, promised: Sequence[Promise], plan: Plan) -> str:
@@ -107,6 +119,7 @@ def document(figures: Figures, promised: Sequence[Promise], plan: Plan) -> str:
         generator_share=_shares(figures, lambda run: run.generator_share),
         broker_share=_shares(figures, lambda run: run.broker_share),
         others_share=_shares(figures, lambda run: run.others_share),
+        fleet=fleet_report.section(figures.fleet, plan) if figures.fleet else "Not measured.",
         asked=_asked(figures),
         seed_way=_seed_way(figures),
         resident=f"{figures.resident_mb:.0f} MB",
@@ -126,7 +139,7 @@ def _table(figures: Figures) -> str:
         what = f"latency at {figures.paced_per_s:,.0f} a second, p{percent} (ms)"
         ratios = [f"{values[name] / values[ECHO]:.2f}" for name in (WARM, NEW)]
         rows.append([what, *(f"{value:.2f}" for value in values.values()), *ratios])
-    return _markdown(["", *NAMES.values(), "(b) / (a)", "(c) / (a)"], rows)
+    return markdown.table(["", *NAMES.values(), "(b) / (a)", "(c) / (a)"], rows)
 
 
 def _verdicts(promised: Iterable[Promise]) -> str:
@@ -141,16 +154,11 @@ def _verdicts(promised: Iterable[Promise]) -> str:
         ]
         for promise in promised
     ]
-    return _markdown(["promised", "measured", "must be", "goal", "kept", "goal reached"], rows)
+    return markdown.table(["promised", "measured", "must be", "goal", "kept", "goal reached"], rows)
 
 
 def _bound(promise: Promise, bound: float) -> str:
     return f"{'at most' if promise.is_ceiling else 'at least'} {bound:g}{promise.unit}"
-
-
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = ["---", *("---:" for _ in header[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
 
 
 def _shares(figures: Figures, figure: Callable[[Throughput], float]) -> str:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from tests.bench import contenders, journal, processes, texts
+from tests.bench.cassandra import Server
 from tests.bench.contenders import Arena, Contender
 from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Asked, Figures, per_s
+from tests.bench.fleet import FleetSuite
 from tests.bench.load import Load, StalledError
 
 if TYPE_CHECKING:
@@ -54,21 +56,35 @@ class Suite:
 
     def run(self) -> Figures:
         """Measure."""
-        self._build_journal()
         broker, self._port = processes.broker(self._folder)
         with broker:
             load = Load(self._port, "bench/+/devices/+/out")
             self._arena = Arena(load, broker)
-            self._measure_start()
-            with (
-                self._bridge() as bridge,
-                self._echo(_ROOTS["echo"], MQTTProtocolVersion.MQTTv5) as echo,
-                self._echo(_ROOTS["echo-3"], MQTTProtocolVersion.MQTTv311) as echo_3,
-            ):
-                self._load_paths(bridge, echo, echo_3)
-            self._measure_seed_way()
+            if "path" in self._plan.parts:
+                self._measure_path()
+            if "cassandra" in self._plan.parts:
+                self._measure_fleet(load, broker)
             load.close()
         return self.figures
+
+    def _measure_path(self) -> None:
+        self._build_journal()
+        self._measure_start()
+        with (
+            self._bridge() as bridge,
+            self._echo(_ROOTS["echo"], MQTTProtocolVersion.MQTTv5) as echo,
+            self._echo(_ROOTS["echo-3"], MQTTProtocolVersion.MQTTv311) as echo_3,
+        ):
+            self._load_paths(bridge, echo, echo_3)
+        self._measure_seed_way()
+
+    def _measure_fleet(self, load: Load, broker: Program) -> None:
+        self._tell("starting Cassandra", 0)
+        with Server(self._folder / "cassandra") as server:
+            arena = Arena(load, broker, server.cpu_s)
+            start = partial(processes.bridge, self._command, self._port)
+            suite = FleetSuite(self._plan, self._folder, arena, server, start, self._tell)
+            self.figures.fleet = suite.run(self._port)
 
     def _build_journal(self) -> None:
         written = 0

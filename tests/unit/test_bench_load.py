@@ -12,8 +12,9 @@ import pytest
 
 from tests.bench import messages
 from tests.bench.contenders import Throughput
-from tests.bench.figures import ECHO, WARM, Figures, Promise, per_s
+from tests.bench.figures import ECHO, WARM, Figures, per_s
 from tests.bench.load import Load, Run
+from tests.bench.promise import Promise
 from tests.bench.texts import NewTexts, dataset, distinct
 
 RUN = Throughput(
