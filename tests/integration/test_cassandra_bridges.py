@@ -14,6 +14,7 @@ from bridge.topics import Topics
 
 KEY = "0123456789abcdef"
 CANARY = "canary8c51f2"
+SHIPPED = "SELECT device_id, message_id, text_key FROM calls_by_device_hour"
 
 
 @pytest.fixture
@@ -115,26 +116,56 @@ def test_two_in_one_group_answer_for_the_whole_installation(start, client, cql, 
     assert sum(sum(hour["counts"].values()) for hour in hours) == 40
 
 
+class Traces:
+    """What is left of a text: in every table, and in every file of a test."""
+
+    def __init__(self, cql, folder):
+        self.cql = cql
+        self._folder = folder
+
+    def guilty(self):
+        """Return the tables and the kinds of files that hold the canary."""
+        tables = {name for name, rows in self.cql.tables().items() if CANARY in json.dumps(rows)}
+        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        return tables | {_kind(path) for path in files if CANARY.encode() in path.read_bytes()}
+
+
+def _kind(path):
+    """Return what a file is; SQLite's own stand beside what they belong to."""
+    if path.name.startswith("clerk.sqlite"):
+        return "notebook"
+    return "journal" if ".sqlite" in path.name else path.name
+
+
+@pytest.fixture
+def traces(cql, tmp_path):
+    """What the test leaves."""
+    return Traces(cql, tmp_path)
+
+
 @pytest.mark.parametrize("keeps", ["full", "hash", "none"])
-def test_a_text_is_kept_only_as_the_setting_says(keeps, start, client, cql, tmp_path):
-    """In no table and no file: journal, notebook, SQLite's own, logs; `full` in the log only."""
+def test_a_text_is_kept_only_as_the_setting_says(keeps, start, client, command, traces):
+    """In no table and no file while it runs or afterwards; `full` in the log and corrections."""
     bridge = start(LOG__TEXT=keeps)
     eventually(lambda: is_online(client))
-    client.ask("gw-7", {"id": "m-1", "text": f"{CANARY} free prize"})
-    client.ask("gw-7", {"id": "m-2", "text": f"{CANARY} free prize"})
+    text = f"{CANARY} free prize"
+    client.ask("gw-7", {"id": "m-1", "text": text})
+    client.ask("gw-7", {"id": "m-2", "text": text})
     client.ask("gw-7", f'{{"id":"m-3","text":["{CANARY}"]}}'.encode())
-    eventually(lambda: len(cql("SELECT message_id FROM calls_by_device_hour")) == 3)
-    eventually(lambda: cql("SELECT label FROM verdict_cache"))
+    assert client.ask("gw-7", {"id": "m-4", "text": text, "echo": True})["text"] == text
+    eventually(lambda: traces.cql("SELECT label FROM verdict_cache"))
+    eventually(lambda: len(traces.cql(SHIPPED)) == 4)
+    command("correct", "ham", text)
+    eventually(lambda: client.ask("gw-8", {"text": text})["cached"] == "corrected")
+    eventually(lambda: "gw-8" in {row.device_id for row in traces.cql(SHIPPED)})
+    allowed = {"calls_by_device_hour", "corrections", "journal", "notebook"}
+    expected = allowed if keeps == "full" else set()
+    assert traces.guilty() == expected
     assert bridge.stop() == 0
-    guilty = {name for name, rows in cql.tables().items() if CANARY in json.dumps(rows)}
-    guilty |= {
-        path.suffix
-        for path in tmp_path.rglob("*")
-        if path.is_file() and CANARY.encode() in path.read_bytes()
-    }
-    assert guilty == ({"calls_by_device_hour", ".sqlite"} if keeps == "full" else set())
-    keys = [row.text_key for row in cql("SELECT text_key FROM calls_by_device_hour")]
-    assert sum(key is not None for key in keys) == (0 if keeps == "none" else 2)
+    assert traces.guilty() == expected
+    rows = traces.cql(SHIPPED)
+    keyed = {row.message_id for row in rows if row.text_key is not None}
+    assert keyed == (set() if keeps == "none" else {row.message_id for row in rows} - {"m-3"})
 
 
 def test_a_machine_in_kathmandu_logs_by_the_hours_of_utc(start, client, cql, command, monkeypatch):

@@ -196,6 +196,20 @@ def test_a_row_that_the_server_refuses_is_set_aside(member, cql):
     assert member.unshipped == 0
 
 
+@pytest.mark.parametrize("keep_key", [True, False])
+def test_a_row_set_aside_has_no_more_than_the_log_may(keep_key, keyspace, connect, tmp_path):
+    """Where the log keeps nothing of a text, the notebook has not even what stands for it."""
+    member = Member(tmp_path / "a", connect(keyspace), keep_key=keep_key)
+    row = call_row(99)._replace(message_id="x" * 70_000, text=None, fingerprint=b"canary" * 3)
+    member.record(row)
+    member.ship()
+    assert member.notebook.dead_letters == 1
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "a").glob("clerk.sqlite*"))
+    assert (row.fingerprint.hex().encode() in kept) == keep_key
+    assert row.fingerprint not in kept
+    member.close()
+
+
 def test_a_table_that_is_missing_sets_nothing_aside(member, cql):
     """The rows wait until somebody has mended the schema."""
     member.record(*rows(20))
