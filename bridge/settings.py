@@ -77,7 +77,7 @@ Version = Annotated[
     str,
     Field(
         pattern=r"^[a-z0-9_-]{1,32}@[0-9]{1,9}$",
-        json_schema_extra={"right": "a model version such as spam@1"},
+        json_schema_extra={"right": "a model version such as spam@2"},
     ),
 ]
 File = Annotated[Path, AfterValidator(_existing)]
@@ -272,7 +272,7 @@ class Model(_Settings):
 
     directory: Path = Path("models")
     """Folder of the model bundles."""
-    active: Version = "spam@1"
+    active: Version = "spam@2"
     """The model that serves."""
     threads: PositiveInt = 1
     """Threads of one inference."""

@@ -135,7 +135,7 @@ def test_ask_shows_a_verdict(shell):
     asked = shell.run("ask", "WIN a FREE prize now! Call 09061701461", "--json")
     assert asked.returncode == 0, asked.stderr
     verdict = json.loads(asked.stdout)
-    assert (verdict["device"], verdict["label"], verdict["model"]) == ("ask", "spam", "spam@1")
+    assert (verdict["device"], verdict["label"], verdict["model"]) == ("ask", "spam", "spam@2")
 
 
 def test_calls_shows_what_a_device_was_answered(shell):

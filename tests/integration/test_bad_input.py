@@ -44,7 +44,7 @@ def test_every_family_is_answered_and_nothing_of_it_is_told(start_bridge, client
         assert (told.properties.CorrelationData, told.retain) == (b"c", False)
         if answer["status"] == INVALID:
             assert answer["hint"] == HINT.format(topics.input(device))
-    assert client.ask("gw-x", {"text": CANARY})["model"] == "spam@1"
+    assert client.ask("gw-x", {"text": CANARY})["model"] == "spam@2"
     assert bridge.stop() == 0
     assert CANARY not in bridge.log_text
     assert CANARY.encode() not in on_disk(bridge.journal)

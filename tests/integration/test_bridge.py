@@ -27,7 +27,7 @@ def test_it_says_what_it_is_and_when_it_leaves(start_bridge, client, topics):
     bridge = start_bridge(INSTANCE="b-7", MQTT__PASSWORD="geheim", MQTT__USERNAME="me")
     eventually(lambda: client.document("health", "b-7"))
     assert client.document("state", "b-7")["state"] == "online"
-    assert client.document("models", "b-7")["active"] == "spam@1"
+    assert client.document("models", "b-7")["active"] == "spam@2"
     info = client.document("info", "b-7")
     assert set(info["schemas"]) == {"request", "verdict", "rejection"}
     assert info["settings"]["topics"]["root"] == topics.root

@@ -64,7 +64,7 @@ def test_a_certificate_of_its_own_lets_the_bridge_in(brokers, authority, start_b
         MQTT__TLS_KEY=key,
     )
     client = Client(plain, topics)
-    assert client.ask("gw-1", b"hello")["model"] == "spam@1"
+    assert client.ask("gw-1", b"hello")["model"] == "spam@2"
     client.close()
 
 

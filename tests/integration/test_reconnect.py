@@ -45,7 +45,7 @@ def test_a_restart_of_the_broker_loses_nothing(own_broker, start_bridge, topics)
     mosquitto.start()
     bridge.wait_online(connections=2)
     eventually(lambda: len(client.answered_ids("gw-1")) == 300)
-    assert client.ask("gw-2", b"and on")["model"] == "spam@1"
+    assert client.ask("gw-2", b"and on")["model"] == "spam@2"
     assert not bridge.events("broker.session_lost")
     client.close()
     (segment,) = segments(bridge.journal)
@@ -124,7 +124,7 @@ def test_a_taken_over_session_is_left_to_the_newcomer(start_bridge, client):
     assert "BRIDGE_INSTANCE" in first.events("bridge.taken_over")[0]["reason"]
     second.wait_online(connections=2)
     eventually(lambda: client.document("state")["state"] == "online")
-    assert client.ask("gw-1", b"hello")["model"] == "spam@1"
+    assert client.ask("gw-1", b"hello")["model"] == "spam@2"
     assert second.process.poll() is None
 
 

@@ -50,7 +50,7 @@ def test_a_clerk_that_dies_leaves_nothing_behind(start_bridge, client):
     for _ in range(2):
         (clerk,) = eventually(bridge.children)
         clerk.kill()
-        assert client.ask("gw-1", b"meanwhile")["model"] == "spam@1"
+        assert client.ask("gw-1", b"meanwhile")["model"] == "spam@2"
         eventually(lambda old=clerk: old not in bridge.children())
         eventually(lambda: held(bridge) == baseline, f"the baseline {baseline}")
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bridge.errors import BadBundle
 from bridge.inference.bundle import Bundle, load, sub_batches
 
-SHIPPED = Path(__file__).parents[2] / "models" / "spam" / "1"
+SHIPPED = Path(__file__).parents[2] / "models" / "spam" / "2"
+FORMER = SHIPPED.with_name("1")
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=300)
 
 
@@ -46,7 +47,7 @@ def _replace(directory: Path, name: str, content: bytes) -> None:
 
 def test_the_shipped_bundle_says_what_it_is(bundle: Bundle) -> None:
     """Name, version and labels are those of the contract."""
-    assert (bundle.name, bundle.version, bundle.model_version) == ("spam", 1, "spam@1")
+    assert (bundle.name, bundle.version, bundle.model_version) == ("spam", 2, "spam@2")
     assert bundle.labels == ("ham", "spam")
     assert 0 < bundle.threshold < 1
 
@@ -56,6 +57,20 @@ def test_the_shipped_bundle_is_small_and_holds_no_code() -> None:
     files = {file.name: file.stat().st_size for file in SHIPPED.iterdir()}
     assert set(files) == {"bundle.json", "card.md", "golden.json", "model.onnx", "network.json"}
     assert sum(files.values()) < 10_000_000
+
+
+def test_the_former_bundle_still_answers() -> None:
+    """Who asks for the LSTM alone gets it: a bundle without the linear path."""
+    former = load(FORMER)
+    assert former.model_version == "spam@1"
+    assert former.scores(["WINNER!! Claim your free prize, text CLAIM to 80082 now"])[0, 1] > 0.9
+
+
+def test_each_path_can_be_asked_alone(bundle: Bundle) -> None:
+    """The logit lies between those of the two paths."""
+    texts = ["win a free prize now, call to claim", "see you at six", ""]
+    wide, deep, both = (bundle.logits(texts, output) for output in ("wide", "deep", "logit"))
+    assert ((both - wide) * (both - deep) <= 0).all()
 
 
 def test_plain_spam_and_plain_ham_are_told_apart(bundle: Bundle) -> None:
@@ -129,6 +144,7 @@ def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
         lambda document: document.update(bundle_format=2),
         lambda document: document.update(surprise=True),
         lambda document: document["preparation"].update(text=0),
+        lambda document: document["preparation"].update(table_bits=99),
         lambda document: document["calibration"].update(slope=-1.0),
         lambda document: document["files"].update({"../escape": "0" * 64}),
         lambda document: document["files"].pop("golden.json"),

@@ -55,7 +55,7 @@ def test_settings_cannot_be_changed():
         ("BRIDGE_LOG__TEXT", "some", "one of full, hash, none, not 'some'"),
         ("BRIDGE_MQTT__TLS", "ja", "true or false, not 'ja'"),
         ("BRIDGE_INSTANCE", "a b", "1 to 64 letters, digits, _ or -, not 'a b'"),
-        ("BRIDGE_MODEL__ACTIVE", "spam", "a model version such as spam@1, not 'spam'"),
+        ("BRIDGE_MODEL__ACTIVE", "spam", "a model version such as spam@2, not 'spam'"),
         (
             "BRIDGE_STORE__KEY",
             "short",
