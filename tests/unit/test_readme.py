@@ -91,7 +91,7 @@ def test_topics_are_those_of_the_code():
     device = (topics.input, topics.output, topics.rejections, topics.presence, topics.quota)
     built = {build("{id}") for build in device}
     built |= {topics.instance("{instance}", leaf) for leaf in ("state", "health", "info")}
-    built |= {topics.request("{verb}"), topics.response("{verb}")}
+    built |= {topics.request("{verb}"), topics.response("{verb}"), topics.corrected}
     assert {f"root/{topic}" for topic in named} == built
 
 
