@@ -96,7 +96,7 @@ def test_each_bad_line_of_an_own_file_is_told_without_its_text(tmp_path: Path) -
     ("content", "message"),
     [
         (b"text,label\n", "first columns must be label,text"),
-        (b"label,text\nham,hello\n", "1 texts of ham, at least 20"),
+        (b"label,text\n", "has no rows"),
         (b"label,text\nham,\xff\n", "is not UTF-8 CSV"),
         (b"", "first columns must be"),
     ],
@@ -104,11 +104,18 @@ def test_each_bad_line_of_an_own_file_is_told_without_its_text(tmp_path: Path) -
 def test_an_own_file_that_cannot_be_used_says_why(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
-    """Header, encoding, and too few texts."""
+    """Header, encoding, and nothing in it."""
     path = tmp_path / "mine.csv"
     path.write_bytes(content)
     with pytest.raises(TrainingError, match=message):
         own.read(path)
+
+
+def test_corrections_that_the_bridge_exported_can_be_learnt(tmp_path: Path) -> None:
+    """However few, and with a third column."""
+    path = tmp_path / "mine.csv"
+    path.write_text("label,text,source\nspam,call me now,correction\n", "utf-8")
+    assert own.read(path).texts == ("call me now",)
 
 
 def test_an_own_file_that_is_not_there_is_named(tmp_path: Path) -> None:
