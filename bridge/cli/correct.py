@@ -33,7 +33,10 @@ def command(
     order |= {"text": text} if text is not None else {"device": device, "id": call_id}
     settings = load()
     with door(settings) as opened:
-        responses = Questions(opened, Topics(settings.topics.root)).ask("correct", order)
+        questions = Questions(opened, Topics(settings.topics.root))
+        # A call is known to the bridge that has answered it; that one tells the others.
+        ask = questions.ask if text is not None else questions.ask_whoever_can
+        responses = ask("correct", order)
     names = ", ".join(display.escape(response.instance) for response in responses)
     display.out.print(f"This text is {label} from now on, say {names}.")
 

@@ -91,12 +91,19 @@ class Questions:
             Unavailable: No bridge is there, none has answered in time, or one cannot answer.
             ConfigurationError: This account may not ask.
         """
-        transaction = self._publish(verb, question)
-        # Retained states are sent on the SUBACK's heels, so all have come before this PUBACK.
-        answers = self._collect(transaction, self.instances.answering)
-        if not answers:
-            raise Unavailable(f"no bridge has answered within {self._timeout_s:g} s")
-        return [_response(answer) for answer in answers.values()]
+        return [_response(answer) for answer in self._all_answers(verb, question)]
+
+    def ask_whoever_can(self, verb: str, question: Mapping[str, object]) -> list[Response]:
+        """Ask all bridges on the root for what one of them is enough for.
+
+        Raises:
+            Unavailable: No bridge is there, none has answered in time, or none can.
+            ConfigurationError: As for ``ask``.
+        """
+        answers = self._all_answers(verb, question)
+        return [_response(answer) for answer in answers if _is_ok(answer)] or [
+            _response(answers[0])
+        ]
 
     def ask_one(self, instance: str, verb: str, question: Mapping[str, object]) -> Response:
         """Ask one bridge.
@@ -109,6 +116,14 @@ class Questions:
         if instance not in answers:
             raise Unavailable(f"{instance} has not answered within {self._timeout_s:g} s")
         return _response(answers[instance])
+
+    def _all_answers(self, verb: str, question: Mapping[str, object]) -> list[Record]:
+        transaction = self._publish(verb, question)
+        # Retained states are sent on the SUBACK's heels, so all have come before this PUBACK.
+        answers = self._collect(transaction, self.instances.answering)
+        if not answers:
+            raise Unavailable(f"no bridge has answered within {self._timeout_s:g} s")
+        return list(answers.values())
 
     def _publish(self, verb: str, question: Mapping[str, object]) -> str:
         self._listen(verb)
@@ -162,8 +177,12 @@ def check_puback(code: int, root: str) -> None:
         )
 
 
+def _is_ok(answer: Record) -> bool:
+    return answer.get("status") == "ok"
+
+
 def _response(answer: Record) -> Response:
     instance, data = str(answer.get("instance")), answer.get("data")
-    if answer.get("status") != "ok" or not isinstance(data, dict):
+    if not _is_ok(answer) or not isinstance(data, dict):
         raise Unavailable(escape(f"{instance} cannot answer: {answer.get('error')}"))
     return Response(instance, data)

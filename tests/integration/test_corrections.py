@@ -48,8 +48,8 @@ def start(start_bridge, client):
 
 
 @pytest.fixture
-def calls(broker, topics, tmp_path):
-    """Run `bridge calls --corrections`."""
+def command(broker, topics, tmp_path):
+    """Run one of people's commands."""
 
     def run(*arguments):
         environment = os.environ | {
@@ -58,7 +58,7 @@ def calls(broker, topics, tmp_path):
             "BRIDGE_TOPICS__ROOT": topics.root,
         }
         return subprocess.run(
-            [sys.executable, "-m", "bridge", "calls", "--corrections", *arguments],
+            [sys.executable, "-m", "bridge", *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -99,6 +99,12 @@ class Stream:
             self._client.publish_soon("gw-7", {"id": name, "text": TEXT})
 
 
+def let_pass(seconds):
+    """Return when so much time has been lived through."""
+    until_s = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= until_s)
+
+
 def verdicts(client, name):
     """How many verdicts a bridge says it has given."""
     return client.document("health", name)["ledger"]["verdicts"]
@@ -117,8 +123,7 @@ def test_a_correction_told_to_one_holds_for_all_within_two_seconds(
         asked_s = time.monotonic()
         questions.ask_one("two", "correct", order)
         eventually(lambda: client.on(topics.corrected), "the news")
-        until_s = time.monotonic() + WITHIN_S
-        eventually(lambda: time.monotonic() >= until_s)
+        let_pass(WITHIN_S)
         counts = {name: verdicts(client, name) for name in NAMES}
         eventually(lambda: all(verdicts(client, name) > counts[name] + 5 for name in NAMES), "both")
     eventually(lambda: len(stream.answers()) == len(stream.sent_s), "the answers")
@@ -133,13 +138,34 @@ def test_a_correction_told_to_one_holds_for_all_within_two_seconds(
     assert guilty <= set(asked)
 
 
-def test_a_training_file_has_each_correction_once(start, questions, calls, tmp_path):
+def test_a_call_is_corrected_by_the_bridge_that_has_it(start, client, command):
+    """The other does not know the call, and hears of the correction."""
+    start()
+    said = client.ask("gw-7", {"id": "m-1", "text": TEXT})["label"]
+    right = {"ham": "spam", "spam": "ham"}[said]
+    told = command("correct", right, "--device", "gw-7", "--id", "m-1")
+    assert told.returncode == 0, told.stderr
+    let_pass(WITHIN_S)
+    before = {name: verdicts(client, name) for name in NAMES}
+    answers = []
+
+    def both_have_answered():
+        answers.append(client.ask("gw-8", {"text": TEXT})["cached"])
+        return all(verdicts(client, name) > before[name] + 1 for name in NAMES)  # m-1 was one
+
+    eventually(both_have_answered, "answers of both")
+    assert set(answers) == {"corrected"}
+    nobody = command("correct", right, "--device", "gw-7", "--id", "m-2")
+    assert (nobody.returncode, "no call of gw-7 has this id" in nobody.stderr) == (1, True)
+
+
+def test_a_training_file_has_each_correction_once(start, questions, command, tmp_path):
     """Both bridges were told, and both tell."""
     start()
     questions.ask("correct", {"text": TEXT, "label": "spam", "by": "tester"})
     questions.ask("correct", {"text": "=1+1,\n", "label": "spam", "by": "tester"})
     questions.ask("correct", {"text": "=1+1,\n", "label": "ham", "by": "another"})
-    told = calls("--export", "mine.csv", "--json")
+    told = command("calls", "--corrections", "--export", "mine.csv", "--json")
     assert told.returncode == 0, told.stderr
     shown = [json.loads(line) for line in told.stdout.splitlines()]
     assert [(one["text"], one["label"], one["by"]) for one in shown] == [
@@ -155,11 +181,11 @@ def test_a_training_file_has_each_correction_once(start, questions, calls, tmp_p
 
 
 @pytest.mark.parametrize("keeps", ["hash", "none"])
-def test_without_texts_there_is_nothing_to_export(keeps, start, questions, calls, tmp_path):
+def test_without_texts_there_is_nothing_to_export(keeps, start, questions, command, tmp_path):
     """It says so, and why; the correction itself is told, by its key."""
     start(LOG__TEXT=keeps)
     questions.ask("correct", {"text": TEXT, "label": "spam", "by": "tester"})
-    told = calls("--export", "mine.csv", "--csv")
+    told = command("calls", "--corrections", "--export", "mine.csv", "--csv")
     assert (told.returncode, (tmp_path / "mine.csv").exists()) == (1, False)
     assert "nothing to export: the log keeps no texts (BRIDGE_LOG__TEXT)" in told.stderr
     [shown] = csv.DictReader(told.stdout.splitlines())
