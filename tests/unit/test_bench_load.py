@@ -65,6 +65,19 @@ def test_an_answer_from_elsewhere_is_noticed():
         messages.check(messages.encode("bench", ["one", "two"]), stream, None)
 
 
+def test_strays_are_counted_where_they_are_allowed():
+    """A verdict from elsewhere is one, and so is one from a path that is degraded."""
+    sent = messages.encode("bench", ["one", "two", "three", "four"])
+    verdicts = [{"cached": "no"}, {"cached": "store"}, {"cached": "no", "degraded": ["late"]}] * 2
+    stream = b"".join(
+        mqtt5.PublishPacket("out", json.dumps({"id": id_, **verdict}).encode()).write()
+        for id_, verdict in zip(sent.ids, verdicts, strict=False)
+    )
+    assert messages.check(sent, stream, "no", strays_max=0.5) == 0.5
+    with pytest.raises(messages.UnexpectedAnswerError):
+        messages.check(sent, stream, "no", strays_max=0.4)
+
+
 def test_new_texts_are_new_and_as_long_as_real_ones():
     """No text comes twice or from the data set, and lengths keep their distribution."""
     texts = NewTexts(seed=3).take(5_000)
