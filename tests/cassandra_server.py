@@ -66,10 +66,10 @@ class CassandraServer:
         """Let it go on."""
         self._process().resume()
 
-    def kill(self) -> None:
-        """Kill it, where it runs, as a power cut would: its memory is lost."""
+    def kill(self, node: int = 1) -> None:
+        """Kill a node, where it runs, as a power cut would: its memory is lost."""
         with suppress(FileNotFoundError, psutil.NoSuchProcess):
-            process = self._process()
+            process = self._process(node)
             process.kill()
             process.wait(_END_WITHIN_S)
 
@@ -86,8 +86,8 @@ class CassandraServer:
             }
         )
 
-    def _process(self) -> psutil.Process:
-        pid = int((self.folder / "node1" / "pid").read_text("ascii"))
+    def _process(self, node: int = 1) -> psutil.Process:
+        pid = int((self.folder / f"node{node}" / "pid").read_text("ascii"))
         process = psutil.Process(pid)
         if not any(str(self.folder) in word for word in process.cmdline()):
             raise psutil.NoSuchProcess(pid)  # its number has gone to somebody else
