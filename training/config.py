@@ -109,6 +109,7 @@ class SvcConfig(_Config):
 
     kind: Literal["svc"]
     c: float
+    canonical: bool
 
 
 Config = ModelConfig | WorkshopConfig | SvcConfig

@@ -52,6 +52,12 @@ once, by a model that has not seen it. Mean over seeds; behind ± the standard d
 seeds. "At .5%" is the spam caught by the threshold that blocks .5% of the ham.
 """
 
+_BASELINES: Final = """
+`ngram-svc` reads texts as they are, and so the data set's shortcuts (a digit run, a BOM
+and `&lt;#&gt;` tell the label here and nowhere else); `ngram-svc-canonical` is the same machine on
+prepared texts, as ours.
+"""
+
 
 def _comparison(studies: list[Study]) -> str:
     rows = [["configuration", "seeds", *_HEADINGS, "us per text"]]
@@ -59,7 +65,7 @@ def _comparison(studies: list[Study]) -> str:
         cost = costs.measure(study.config)
         seeds = str(len(study.config.seeds))
         rows.append([config_name(study.config), seeds, *_with_spread(_seeds(study)), cost])
-    return _table(rows) + f"\n{costs.HOW}\n"
+    return _table(rows) + f"{_BASELINES}\n{costs.HOW}\n"
 
 
 def _section(study: Study, directory: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The n-gram baseline: TF-IDF and support vector machine of scikit-learn on texts as they are."""
+"""The n-gram baseline: TF-IDF and support vector machine of scikit-learn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
+from bridge.text import canonicalise
 from training.calibration import Platt, fit_platt
 from training.config import SvcConfig
 from training.data import Texts
@@ -40,7 +41,14 @@ def fit(config: SvcConfig, texts: Texts) -> SvcModel:
 
 
 def _machine(config: SvcConfig, texts: Texts) -> Pipeline:
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    characters = TfidfVectorizer(analyzer="char", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
+    prepare = _plain if config.canonical else None  # None: its own, which lowers the case
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, preprocessor=prepare)
+    characters = TfidfVectorizer(
+        analyzer="char", ngram_range=(2, 5), min_df=2, sublinear_tf=True, preprocessor=prepare
+    )
     machine = make_pipeline(make_union(words, characters), LinearSVC(C=config.c, random_state=0))
     return machine.fit(texts.texts, texts.labels)  # type: ignore[no-any-return]
+
+
+def _plain(text: str) -> str:
+    return canonicalise(text).lower()
