@@ -45,7 +45,7 @@ def main() -> int:
         return 0
     if not options.only:
         _write(figures, promised, plan)
-    return 0 if all_kept(promised) else 1
+    return 0 if all_kept(promised) and not figures.no_fleet else 1
 
 
 def _write(figures: Figures, promised: Sequence[Promise], plan: plans.Plan) -> None:

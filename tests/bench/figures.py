@@ -56,6 +56,8 @@ class Figures:
     """Why it was not measured."""
     journal_calls: int = 0
     fleet: FleetFigures | None = None
+    no_fleet: str = ""
+    """Why the part with Cassandra failed."""
 
     def middle(self, name: str, figure: Callable[[Throughput], float]) -> float:
         """Return the median of a figure over a contender's runs."""

@@ -93,7 +93,7 @@ _ROWS: list[tuple[str, Callable[[Throughput], float], str]] = [
 
 def summary(figures: Figures, promised: Sequence[Promise]) -> str:
     """Return what the terminal shows of what was measured."""
-    fleet = [fleet_report.table(figures.fleet)] if figures.fleet else []
+    fleet = [fleet_report.table(figures.fleet) if figures.fleet else figures.no_fleet]
     if not figures.runs:
         return "\n\n".join((*fleet, _verdicts(promised)))
     others = f"Other programs took {_shares(figures, lambda run: run.others_share)} of a core."
@@ -119,13 +119,19 @@ def document(figures: Figures, promised: Sequence[Promise], plan: Plan) -> str:
         generator_share=_shares(figures, lambda run: run.generator_share),
         broker_share=_shares(figures, lambda run: run.broker_share),
         others_share=_shares(figures, lambda run: run.others_share),
-        fleet=fleet_report.section(figures.fleet, plan) if figures.fleet else "Not measured.",
+        fleet=_fleet(figures, plan),
         asked=_asked(figures),
         seed_way=_seed_way(figures),
         resident=f"{figures.resident_mb:.0f} MB",
         growth=figures.growth_bytes / 1e6,
         growth_run=plan.growth,
     )
+
+
+def _fleet(figures: Figures, plan: Plan) -> str:
+    if figures.fleet is None:
+        return f"Not measured in this run: {figures.no_fleet}"
+    return fleet_report.section(figures.fleet, plan)
 
 
 def _table(figures: Figures) -> str:

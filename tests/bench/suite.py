@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from tests.bench import contenders, journal, processes, texts
-from tests.bench.cassandra import Server
+from tests.bench.cassandra import NoServerError, Server
 from tests.bench.contenders import Arena, Contender
 from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Asked, Figures, per_s
 from tests.bench.fleet import FleetSuite
 from tests.bench.load import Load, StalledError
+from tests.bench.messages import UnexpectedAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ class Suite:
             if "path" in self._plan.parts:
                 self._measure_path()
             if "cassandra" in self._plan.parts:
-                self._measure_fleet(load, broker)
+                self._try_fleet(load, broker)
             load.close()
         return self.figures
 
@@ -77,6 +78,12 @@ class Suite:
         ):
             self._load_paths(bridge, echo, echo_3)
         self._measure_seed_way()
+
+    def _try_fleet(self, load: Load, broker: Program) -> None:
+        try:
+            self._measure_fleet(load, broker)
+        except (NoServerError, StalledError, UnexpectedAnswerError) as error:
+            self.figures.no_fleet = str(error)  # all else has been measured, and must not be lost
 
     def _measure_fleet(self, load: Load, broker: Program) -> None:
         self._tell("starting Cassandra", 0)
