@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ class Clerk:
         self._outbox = Outbox(journal.path)
         catalog = Catalog(journal.path)
         segments = SegmentLog(catalog)
-        self._fleet = _fleet(configuration, notebook, segments, clock)
+        self._fleet = _fleet(configuration, notebook, segments, self._take_over, clock)
         log: CallLog = (
             self._fleet.log if self._fleet else ForgetfulLog(segments, notebook.forgotten)
         )
@@ -182,9 +183,13 @@ class Clerk:
             _log.warning("clerk.correction_malformed")
             return
         text_key = bytes.fromhex(heard.text_key)
-        correction = Correction(text_key, heard.label, heard.by, heard.at_ms, None)
-        self._notebook.hear(correction)
-        self._pass_on([correction])
+        self._take_over([Correction(text_key, heard.label, heard.by, heard.at_ms, None)])
+
+    def _take_over(self, corrections: list[Correction]) -> None:
+        """Keep what another bridge has been told, and have the loop answer by it."""
+        for correction in corrections:
+            self._notebook.hear(correction)
+        self._pass_on(corrections)
 
     def _pass_on(self, corrections: list[Correction]) -> None:
         """Tell the loop, which answers by them from now on."""
@@ -200,14 +205,18 @@ class Clerk:
 
 
 def _fleet(
-    configuration: Settings, notebook: Notebook, segments: SegmentLog, clock: SystemClock
+    configuration: Settings,
+    notebook: Notebook,
+    segments: SegmentLog,
+    on_corrections: Callable[[list[Correction]], None],
+    clock: SystemClock,
 ) -> CassandraFleet | None:
     if not configuration.cassandra.is_configured:
         return None
     # Imported here: the driver takes half a second, and the embedded default has no use of it.
     from bridge.storage.cassandra.fleet import CassandraFleet  # noqa: PLC0415
 
-    return CassandraFleet(configuration, notebook, segments, clock)
+    return CassandraFleet(configuration, notebook, segments, on_corrections, clock)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from bridge.life.clock import SystemClock
 from bridge.storage.cassandra.cluster import make_cluster
 from bridge.storage.cassandra.migrate import migrate, status
 from bridge.storage.cassandra.session import CassandraSession
-from bridge.storage.cassandra.statements import READ_CORRECTIONS, WRITE_HOUR
+from bridge.storage.cassandra.statements import READ_VERDICTS, WRITE_HOUR
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_the_bridge_needs_to_read_and_to_write_and_nothing_else(admin, connect):
     own = admin.model_copy(update={"username": "bridge", "password": SecretStr(BRIDGE["password"])})
     session = connect(own)
     session.send(WRITE_HOUR, ["gw-7", 0], timeout_s=5).result()
-    assert session.send(READ_CORRECTIONS, [[b"k"]], timeout_s=5).result() == []
+    assert session.send(READ_VERDICTS, ["spam@1", [b"k"]], timeout_s=5).result() == []
     with pytest.raises(ConfigurationError, match="USERNAME: bridge may not create tables"):
         migrate(own, lambda _: None)
 

@@ -11,8 +11,8 @@ from bridge.life.clock import SystemClock
 from bridge.storage.cassandra.migrate import migrate
 from bridge.storage.cassandra.session import CassandraSession, Refused
 from bridge.storage.cassandra.statements import (
-    READ_CORRECTIONS,
     READ_COUNTS,
+    READ_VERDICTS,
     WRITE_COUNT,
     WRITE_HOUR,
 )
@@ -50,7 +50,7 @@ def test_a_wrong_setting_is_named(cassandra, starting, wrong, told):
     eventually(lambda: told in (session.why or ""))
     assert "\n" not in session.why
     with pytest.raises(Unavailable):
-        session.send(READ_CORRECTIONS, [[b"k"]], timeout_s=1)
+        session.send(READ_VERDICTS, ["spam@1", [b"k"]], timeout_s=1)
 
 
 def test_a_keyspace_made_later_is_found(cassandra, starting):
@@ -66,9 +66,9 @@ def test_a_keyspace_made_later_is_found(cassandra, starting):
 def test_a_table_that_is_missing_is_no_refusal_of_a_row(keyspace, connect, starting, cql):
     """Neither at the start nor later: the rows wait, and the setting is named."""
     session = connect(keyspace)
-    cql("DROP TABLE corrections")
+    cql("DROP TABLE verdict_cache")
     with pytest.raises(Unavailable, match=r"BRIDGE_CASSANDRA__KEYSPACE: .* lacks a table"):
-        session.send(READ_CORRECTIONS, [[b"k"]], timeout_s=5).result()
+        session.send(READ_VERDICTS, ["spam@1", [b"k"]], timeout_s=5).result()
     assert "lacks a table" in session.why
     late = starting(keyspace)
     eventually(lambda: "lacks a table" in (late.why or ""))

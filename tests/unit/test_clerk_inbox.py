@@ -2,9 +2,9 @@
 
 import pytest
 
+from bridge.doors import Message
 from bridge.life import desk
 from bridge.life.desk import Inbox, Line
-from bridge.doors import Message
 from bridge.storage.answers import QUESTION_BYTES
 from bridge.topics import Topics
 

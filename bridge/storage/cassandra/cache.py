@@ -1,25 +1,26 @@
 """The second level of the verdict cache: what any bridge of the installation has classified.
 
 Only read here. New verdicts are written by the clerk from the journal's own rows: nobody waits,
-and nothing is queued that is not on disk already.
+and nothing is queued that is not on disk already. Corrections, which are few, are not asked for
+text by text (that was half of all keys read): the clerk reads them all now and then, and tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pydantic_core import to_json
 
-from bridge.corrections import corrected
 from bridge.errors import BridgeError
 from bridge.ports import CacheKey, Classification, Clock
 from bridge.requests import Cached
 from bridge.settings import Cassandra
 from bridge.storage.cassandra.session import CassandraSession
-from bridge.storage.cassandra.statements import READ_CORRECTIONS, READ_VERDICTS
+from bridge.storage.cassandra.statements import READ_VERDICTS
+from bridge.storage.cassandra.writes import composite
 
-STATEMENTS = (READ_VERDICTS, READ_CORRECTIONS)
+STATEMENTS = (READ_VERDICTS,)
 
 _PROBE_S = 1.0
 _KEYS_MAX = 64
@@ -27,7 +28,7 @@ _KEYS_MAX = 64
 
 
 class CassandraCache:
-    """Verdicts and corrections of the whole installation."""
+    """Verdicts of the whole installation."""
 
     name: Cached = "store"
 
@@ -50,7 +51,7 @@ class CassandraCache:
     def get_many(
         self, keys: Sequence[CacheKey], deadline_s: float
     ) -> dict[CacheKey, Classification]:
-        """Return what is known of ``keys``, corrections first.
+        """Return what is known of ``keys``.
 
         Raises:
             Unavailable: Cassandra did not answer in time.
@@ -61,11 +62,7 @@ class CassandraCache:
                 self._session.send(READ_VERDICTS, [model, group], timeout_s=deadline_s, near=near),
             )
             for model in {model for model, _ in keys}
-            for near, group in self._grouped([key for key in keys if key[0] == model], _verdict_key)
-        ]
-        corrections = [
-            self._session.send(READ_CORRECTIONS, [group], timeout_s=deadline_s, near=near)
-            for near, group in self._grouped(keys, _correction_key)
+            for near, group in self._grouped([key for key in keys if key[0] == model])
         ]
         found: dict[CacheKey, Classification] = {}
         for model, pending in verdicts:
@@ -73,43 +70,31 @@ class CassandraCache:
                 found[model, row.text_key] = Classification(
                     row.label, row.score, to_json(dict(row.scores)).decode(), model
                 )
-        labels = {row.text_key: row.label for pending in corrections for row in pending.result()}
-        for key in keys if labels else ():
-            if key[1] in labels:
-                found[key] = corrected(labels[key[1]], key[0])
         return found
 
     def probe(self) -> None:
         """Find out whether Cassandra answers again, where it did not: nobody may be asking now."""
         if self._session.why:
             with suppress(BridgeError):
-                self._session.send(READ_CORRECTIONS, [[b""]], timeout_s=_PROBE_S, near=b"-")
+                values = ["nobody@0", [b"nothing"]]
+                self._session.send(READ_VERDICTS, values, timeout_s=_PROBE_S)
 
     def put_many(self, entries: Mapping[CacheKey, Classification]) -> None:
         """Leave it to the clerk, who has every new verdict in the journal."""
 
-    def _grouped(
-        self, keys: Sequence[CacheKey], routing_key: Callable[[CacheKey], bytes]
-    ) -> Iterator[tuple[bytes, list[bytes]]]:
+    def _grouped(self, keys: Sequence[CacheKey]) -> Iterator[tuple[bytes, list[bytes]]]:
         """Yield text keys by replica, with a routing key that leads there."""
         groups: dict[object, list[CacheKey]] = {}
         for key in keys:
-            groups.setdefault(self._session.replica(routing_key(key)), []).append(key)
+            groups.setdefault(self._session.replica(_routing_key(key)), []).append(key)
         for group in groups.values():
             for start in range(0, len(group), _KEYS_MAX):
                 some = group[start : start + _KEYS_MAX]
-                yield routing_key(some[0]), [text_key for _, text_key in some]
+                yield _routing_key(some[0]), [text_key for _, text_key in some]
 
 
-def _verdict_key(key: CacheKey) -> bytes:
-    """Write a partition key of two columns as the native protocol does: length, bytes, 0 each."""
-    return b"".join(
-        len(part).to_bytes(2, "big") + part + b"\0" for part in (key[0].encode(), key[1])
-    )
-
-
-def _correction_key(key: CacheKey) -> bytes:
-    return key[1]
+def _routing_key(key: CacheKey) -> bytes:
+    return composite(key[0].encode(), key[1])
 
 
 def open_cache(settings: Cassandra, clock: Clock) -> CassandraCache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -25,6 +25,8 @@ from bridge.storage.segment_log import SegmentLog
 _IDLE_S = 0.2
 """How long a new call may wait before it is looked for: what one bridge learns, all know soon."""
 _PAUSE_S = 1.0
+_CORRECTIONS_S = 10.0
+"""How often corrections are looked for that were told on another root."""
 _DEADLINE_S = 5.0
 
 _log = structlog.get_logger()
@@ -37,11 +39,17 @@ class CassandraFleet:
         settings: All of the bridge's.
         notebook: How far this journal has been shipped.
         segments: Its calls, shipped or not.
+        on_corrections: Told what other bridges of the installation have corrected.
         clock: The time.
     """
 
     def __init__(
-        self, settings: Settings, notebook: Notebook, segments: SegmentLog, clock: Clock
+        self,
+        settings: Settings,
+        notebook: Notebook,
+        segments: SegmentLog,
+        on_corrections: Callable[[list[Correction]], None],
+        clock: Clock,
     ) -> None:
         statements = {
             *shipper.STATEMENTS,
@@ -63,6 +71,10 @@ class CassandraFleet:
             keep_key=settings.log.text != "none",
         )
         self.log = FleetLog(self._session, segments, notebook, journal=journal)
+        self._clock = clock
+        self._on_corrections = on_corrections
+        self._corrections_known: set[Correction] = set()
+        self._corrections_due_s = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ship, name="shipper", daemon=True)
 
@@ -103,9 +115,21 @@ class CassandraFleet:
     def _ship(self) -> None:
         while not self._ended.is_set():
             try:
+                self._hear_corrections()
                 shipped = self._shipper.ship()
             except Unavailable:
                 self._ended.wait(_PAUSE_S)  # said by `why`; the same page is due again
             else:
                 if not shipped:
                     self._ended.wait(_IDLE_S)
+
+    def _hear_corrections(self) -> None:
+        """Tell what was corrected on other roots since the last time."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._corrections_due_s:
+            return
+        new = [one for one in self.corrections() if one not in self._corrections_known]
+        self._corrections_known.update(new)
+        self._corrections_due_s = now_s + _CORRECTIONS_S
+        if new:
+            self._on_corrections(new)

@@ -45,7 +45,6 @@ DELETE_COUNTS: Final = "DELETE FROM counts_by_hour WHERE hour = ? AND journal = 
 WRITE_CORRECTION: Final = (
     'INSERT INTO corrections (text_key, label, "by", at, text) VALUES (?, ?, ?, ?, ?)'
 )
-READ_CORRECTIONS: Final = "SELECT text_key, label FROM corrections WHERE text_key IN ?"
 ALL_CORRECTIONS: Final = 'SELECT text_key, label, "by", at, text FROM corrections'
 
 WRITE_FORGOTTEN: Final = "INSERT INTO forgotten (device_id, before) VALUES (?, ?)"
