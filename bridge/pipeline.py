@@ -227,10 +227,12 @@ class Pipeline:
             first = call.first
             if first is None:
                 continue
+            if first.outcome == "transient":  # never remembered, so nothing was repeated yet
+                call.problem, call.outcome = first.problem, "transient"
+                continue
             self._repeat(call, first.row, first.content)
-            if call.outcome == "repeats" and first.problem:
+            if call.outcome == "repeats":
                 call.problem = first.problem
-                call.outcome = "repeats" if first.outcome == "rejections" else first.outcome
 
     def _unknown_model(self) -> InvalidMessage:
         title = f"no such model; {', '.join(sorted(self._lookup.models))} can be asked for"

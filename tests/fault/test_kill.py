@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,8 +125,12 @@ def test_nothing_is_lost_and_nothing_is_doubled(start_bridge, mosquitto, fleet, 
     bridge = start_bridge(at=mosquitto.at)
     for victim in KILLS:
         answered = len(fleet.answers)
-        fleet.send(PER_ROUND)
-        eventually(lambda before=answered: len(fleet.answers) > before, "the round's first answer")
+        sending = threading.Thread(target=fleet.send, args=(PER_ROUND,))
+        sending.start()
+        eventually(
+            lambda before=answered: len(fleet.answers) > before and fleet.unanswered,
+            "a moment with answers behind and messages before it",
+        )
         if victim == "bridge":
             bridge.kill()
             assert fleet.unanswered > 0, "nothing was in flight"
@@ -139,6 +144,7 @@ def test_nothing_is_lost_and_nothing_is_doubled(start_bridge, mosquitto, fleet, 
             clerk.kill()
             assert fleet.unanswered > 0, "nothing was in flight"
             eventually(lambda b=bridge, old=clerk: set(b.children()) - {old}, "another clerk")
+        sending.join()
     fleet.send(MESSAGES - len(fleet.sent))
     eventually(lambda: fleet.unanswered == 0, "the last answer")
 

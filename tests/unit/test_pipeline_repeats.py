@@ -40,6 +40,14 @@ def test_a_repeat_is_answered_by_the_model_that_answered_first(path):
     assert without_times(first) == without_times(again)
 
 
+def test_an_id_whose_first_message_got_no_final_answer_is_not_reused(path):
+    """Another text under it, in the same batch, is as transient as the first."""
+    path.model.is_broken = True
+    answers = path.send(MESSAGE, {"id": "m-1", "text": "another text"})
+    assert [answer["status"] for answer in answers] == [503, 503]
+    assert path.journal.totals == {"transient": 2}
+
+
 def test_a_repeated_rejection_is_the_same_rejection(path):
     """422 and 404 are final, and remembered like verdicts."""
     for bad in ({"id": "m-2"}, {"id": "m-3", "text": "a", "model": "spam@9"}):
