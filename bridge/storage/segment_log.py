@@ -72,7 +72,20 @@ class SegmentLog:
                     yield Call(position, *row)
 
     def count(self, device: str, span: Span) -> int:
-        """Return how many calls of ``device`` there are: see ``CallLog``."""
+        """Return how many calls of ``device`` there are: see ``CallLog``.
+
+        Whole hours are counted already; only what is left at either end is counted now.
+        """
+        whole = Span(-(-span.from_ms // HOUR_MS) * HOUR_MS, span.to_ms // HOUR_MS * HOUR_MS)
+        if whole.from_ms >= whole.to_ms:
+            return self._count_calls(device, span)
+        hours = self.hours(device, whole).values()
+        ends = Span(span.from_ms, whole.from_ms), Span(whole.to_ms, span.to_ms)
+        return sum(sum(counts.values()) for counts in hours) + sum(
+            self._count_calls(device, end) for end in ends if end.from_ms < end.to_ms
+        )
+
+    def _count_calls(self, device: str, span: Span) -> int:
         calls = 0
         for part in self._catalog.survey().overlapping(span):
             with self._index_of(part) as connection:
