@@ -20,7 +20,7 @@ from bridge.life.clerk_process import ClerkProcess
 from bridge.life.clock import SystemClock
 from bridge.life.house import House
 from bridge.life.loop import Loop
-from bridge.life.memory import give_back_large_blocks
+from bridge.life.memory import collect_seldom, give_back_large_blocks
 from bridge.life.meter import Meter
 from bridge.life.status import Me, Status
 from bridge.lookup import Lookup
@@ -57,6 +57,7 @@ def run(settings: Settings) -> int:
     clock = SystemClock()
     with contextlib.ExitStack() as stack:
         loop = _compose(settings, clock, stack)
+        collect_seldom()
         wakeup = stack.enter_context(_signals(loop.stop))
         try:
             return loop.run(wakeup)

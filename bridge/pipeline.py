@@ -122,8 +122,9 @@ class Pipeline:
         self._classify([call for call in calls if not call.outcome], called_at_ms)
         self._follow([call for call in calls if call.first])
         self._record(calls, called_at_ms)  # durable before anyone is told
+        now_s = self._clock.monotonic_s()
         for call in calls:
-            self._publish(call)
+            self._publish(call, now_s)
 
     def excuse(self, delivery: Delivery) -> None:
         """Answer a message that could not be processed with 503, so that it is sent again.
@@ -137,7 +138,7 @@ class Pipeline:
             call.device, call.outcome = device, "transient"
             call.problem = InvalidMessage(503, "cannot_process", "the bridge cannot answer now")
         self._journal.record([], {call.outcome: 1})
-        self._publish(call)
+        self._publish(call, self._clock.monotonic_s())
 
     # decode: bytes to a request, or to the reason why there is none
 
@@ -187,7 +188,8 @@ class Pipeline:
         for call in calls:
             if call.outcome or call.first:
                 continue
-            if call.request and call.request.model not in (None, *self._lookup.models):
+            model = call.request.model if call.request else None
+            if model is not None and model not in self._lookup.models:
                 call.problem = call.problem or self._unknown_model()
             if call.problem:
                 call.outcome = "rejections"
@@ -280,34 +282,32 @@ class Pipeline:
 
     def _origin(self, call: Call, called_at_ms: int) -> records.Origin:
         request = call.request
-        model, device_ts_ms = (
-            (request.model, records.device_ts_ms(request)) if request else (None, None)
-        )
         sender = (call.device, call.message_id)
-        return records.Origin(
-            call.key, call.fingerprint, model, *sender, called_at_ms, device_ts_ms
-        )
+        if request is None:
+            return (call.key, call.fingerprint, None, *sender, called_at_ms, None)
+        device_ts_ms = records.device_ts_ms(request)
+        return (call.key, call.fingerprint, request.model, *sender, called_at_ms, device_ts_ms)
 
     def _kept_text(self, call: Call) -> str | None:
         return call.request.text if call.request and self._rules.keep_text else None
 
     # publish: every answer is made from its row, so a repeat cannot differ from the first
 
-    def _publish(self, call: Call) -> None:
+    def _publish(self, call: Call, now_s: float) -> None:
         """Send the answer; the connection acknowledges the input when the broker has it."""
         if call.outcome in ("ignored", "expired"):
             self._connection.settle(call.delivery)
             return
         row = call.row
         if row and row.problem is None:
-            topic, payload = self._topics.output(call.device), self._verdict(call, row)
+            topic, payload = self._topics.output(call.device), self._verdict(call, row, now_s)
         else:
             rejection = records.rejection_of(row) if row else self._rejection(call)
             topic, payload = self._topics.rejections(call.device), codec.encode(rejection)
         self._connection.answer(call.delivery, topic, payload)
 
-    def _verdict(self, call: Call, row: CallRow) -> bytes:
-        elapsed_ms = (self._clock.monotonic_s() - call.delivery.received_at_s) * 1000
+    def _verdict(self, call: Call, row: CallRow, now_s: float) -> bytes:
+        elapsed_ms = (now_s - call.delivery.received_at_s) * 1000
         echo = call.request if call.request and call.request.echo else None
         return records.verdict_payload(
             row,

@@ -8,11 +8,20 @@ is true of the collection and not of spam (a BOM, ``&lt;#&gt;``, the length of a
 Pure: no I/O, no clock, no state but a bounded cache of single characters.
 """
 
+from __future__ import annotations
+
 import html
 import re
 import string
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 VERSION: Final = 1
 """Changes whenever the same text would be prepared differently: a bundle names the one it needs."""
@@ -68,32 +77,23 @@ _SINGLES: Final = re.compile(
 )
 _BETWEEN: Final = re.compile(r" {2,}")
 _SEPARATORS: Final = re.compile(r"[ ._*|/~+-]")
-_LEET: Final = re.compile(
-    r"(?<=[A-Za-z])[013457$|]{1,2}(?=[A-Za-z])"
-    r"|(?<=[A-Za-z])@(?=[A-Za-z]+(?![A-Za-z@.]))"  # an address keeps its @
-    r"|(?<=[a-z])!(?=[a-z])"
-    r"|(?<=[A-Za-z]{2})[03$]{2}(?![\w$@!|])"
-    r"|(?<![\w$@!|.])[0$@](?=[A-Za-z]{3})"
+_LEET: Final = re.compile(  # the sign first, so that the search skips what is none
+    r"[013457$@!|](?:"
+    r"(?<=[A-Za-z][013457$|])[013457$|]?(?=[A-Za-z])"
+    r"|(?<=[A-Za-z]@)(?=[A-Za-z]+(?![A-Za-z@.]))"  # an address keeps its @
+    r"|(?<=[a-z]!)(?=[a-z])"
+    r"|(?<=[A-Za-z]{2}[03$])[03$](?![\w$@!|])"
+    r"|(?<=[0$@])(?<![\w$@!|.][0$@])(?=[A-Za-z]{3})"
+    r")"
 )
 _LEET_LETTERS: Final = str.maketrans("013457$@!|", "oieastsail")
 _DIGITS: Final = re.compile(r"[0-9]{3,}")
+_FOUR_SINGLES: Final = re.compile(
+    r"[A-Za-z0-9$@][ ._*|/~+-][A-Za-z0-9$@][ ._*|/~+-][A-Za-z0-9$@][ ._*|/~+-][A-Za-z0-9$@]"
+)
+_ODD: Final = re.compile(r"[^ -~]+")
 
 _NO_LETTERS: Final = bytes(set(range(128)) - set(string.ascii_letters.encode()))
-
-# What a character is to the patterns above: the test for the fast path is a search in C.
-_SINGLE_SHAPE: Final = bytes(
-    120
-    if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "$@")
-    else 46
-    if chr(code) in " ._*|/~+-"
-    else 0
-    for code in range(256)
-)
-_LEET_SHAPE: Final = bytes(
-    97 if chr(code).isascii() and chr(code).isalpha() else 49 if chr(code) in "013457$@!|" else 32
-    for code in range(256)
-)
-_DIGIT_SHAPE: Final = bytes(48 if chr(code) in string.digits else 32 for code in range(256))
 
 
 def canonicalise(text: str) -> str:
@@ -106,7 +106,25 @@ def canonicalise(text: str) -> str:
         Printable ASCII and ``CODES``, single spaces, case kept, about ``LONGEST_CHARS`` at most.
         ``canonicalise`` of it is itself.
     """
-    return _respell(_cut(_narrow(_cut(text))))  # twice: one character can become eighteen
+    return canonicalise_all([text])[0]
+
+
+def canonicalise_all(texts: Sequence[str]) -> list[str]:
+    """Write texts the plain way, each as ``canonicalise`` does.
+
+    What can be looked for in all of them at once says which texts a pattern may match.
+    """
+    plain = [_cut(_narrow(_cut(text))) for text in texts]  # one character can become eighteen
+    few = len(texts) < _WORTH_A_SEARCH
+    every = range(len(plain))
+    for row in every if few else _spaced(plain):
+        plain[row] = _respace(plain[row])
+    leet, digits = (every, every) if few else _leet_and_digits(plain)
+    for row in leet:
+        plain[row] = _unleet(plain[row])
+    for row in digits:
+        plain[row] = _DIGITS.sub("000", plain[row])
+    return plain
 
 
 def won_back(text: str, plain: str) -> int:
@@ -131,7 +149,7 @@ def _cut(text: str) -> str:
 def _narrow(text: str) -> str:
     """Bring a text into the small alphabet; whitespace becomes spaces, however many."""
     if not (text.isascii() and text.isprintable()):
-        text = text.translate(_CHARACTERS)
+        text = _ODD.sub(_translate, text)
     if "&" in text:
         text = _unescape(text)
     if "<#>" in text:  # a number that the collection's authors hid, and an app's mark for its SMS
@@ -139,29 +157,30 @@ def _narrow(text: str) -> str:
     return text
 
 
+def _translate(match: re.Match[str]) -> str:
+    return match[0].translate(_CHARACTERS)
+
+
 def _unescape(text: str) -> str:
     """Resolve HTML entities, escaped twice too; no ampersand stays, so nothing resolves later."""
-    text = html.unescape(html.unescape(text))
-    return text.translate(_CHARACTERS).replace("&", "+")
+    text = html.unescape(text)
+    if "&" in text:
+        text = html.unescape(text)
+    return _ODD.sub(_translate, text).replace("&", "+")
 
 
-def _respell(text: str) -> str:
-    """Rejoin spaced words, undo leet in words, cut digit runs to three zeros."""
-    if "  " in text:
-        text = _BETWEEN.sub(" ", _SINGLES.sub(_rejoin, text))
-    elif b"x.x.x.x" in text.encode("latin-1").translate(_SINGLE_SHAPE):
-        text = _SINGLES.sub(_rejoin, text)
-    text = text.strip(" ")
-    octets = text.encode("latin-1")
-    if _may_be_leet(octets.translate(_LEET_SHAPE)):
-        text = _unleet(text)
-    if b"000" in octets.translate(_DIGIT_SHAPE):
-        text = _DIGITS.sub("000", text)
-    return text
+def _respace(text: str) -> str:
+    """Rejoin spaced words and leave one space between any two."""
+    single = _BETWEEN.sub(" ", text)
+    if _FOUR_SINGLES.search(single):
+        single = _BETWEEN.sub(" ", _SINGLES.sub(_rejoin, text))
+    return single.strip(" ")
 
 
-def _may_be_leet(shape: bytes) -> bool:
-    return b"a1a" in shape or b"a11" in shape or b"1aaa" in shape
+def _rejoin(match: re.Match[str]) -> str:
+    """Join single letters; wider gaps part words, unless a word would be a single letter again."""
+    words = [_SEPARATORS.sub("", word) for word in _BETWEEN.split(match[0])]
+    return (" " if min(map(len, words)) > 1 else "").join(words)
 
 
 def _unleet(text: str) -> str:
@@ -171,10 +190,66 @@ def _unleet(text: str) -> str:
     return text
 
 
-def _rejoin(match: re.Match[str]) -> str:
-    """Join single letters; wider gaps part words, unless a word would be a single letter again."""
-    words = [_SEPARATORS.sub("", word) for word in _BETWEEN.split(match[0])]
-    return (" " if min(map(len, words)) > 1 else "").join(words)
+# --- which texts a pattern may match -------------------------------------------------------------
+
+_WORTH_A_SEARCH: Final = 4  # texts: for fewer the patterns themselves are as quick
+_EDGE: Final = "\0"  # around each text; in no narrowed one
+_AHEAD: Final = 8  # characters that a search looks ahead, at most
+_SINGLE: Final = string.ascii_letters + string.digits + "$@"
+
+
+def _kinds(*kinds: str) -> bytes:
+    """Give a table for ``bytes.translate``: a bit for each kind that a character is of."""
+    return bytes(
+        sum(1 << bit for bit, kind in enumerate(kinds) if chr(code) in kind) for code in range(256)
+    )
+
+
+_SPACING: Final = _kinds(_SINGLE, " ._*|/~+-", " ", " " + _EDGE)
+_SPELLING: Final = _kinds(
+    string.ascii_letters, string.ascii_lowercase, string.digits, "013457$|@", "03$@", "!"
+)
+
+
+class _Search:
+    """Texts, one behind the other, and of which kinds each character is."""
+
+    def __init__(self, texts: Sequence[str], table: bytes) -> None:
+        joined = _EDGE + _EDGE.join(texts) + _EDGE * _AHEAD
+        self._bits = np.frombuffer(joined.encode("latin-1").translate(table), np.uint8)
+        self._ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + len(_EDGE))
+
+    def kinds(self) -> list[NDArray[np.bool_]]:
+        """Say of each character whether it is of a kind, kind by kind."""
+        return [(self._bits & np.uint8(1 << bit)) != 0 for bit in range(6)]
+
+    def rows(self, found: NDArray[np.bool_]) -> list[int]:
+        """Name the texts in which something begins, or right before which."""
+        rows = np.searchsorted(self._ends, np.flatnonzero(found), side="right")
+        return sorted(set(rows.tolist()))
+
+
+def _spaced(texts: Sequence[str]) -> list[int]:
+    """Find the texts that ``_respace`` may change."""
+    search = _Search(texts, _SPACING)
+    single, separator, space, blank, *_ = search.kinds()
+    found = np.zeros_like(space)
+    found[:-1] = space[:-1] & blank[1:] | blank[:-1] & space[1:]
+    pairs = single[:-1] & separator[1:]  # four singles with a separator between any two
+    found[:-7] |= pairs[:-6] & pairs[2:-4] & pairs[4:-2] & single[6:-1] & ~single[7:]
+    return search.rows(found)
+
+
+def _leet_and_digits(texts: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Find the texts that ``_unleet`` may change, and those with a run of digits to be cut."""
+    search = _Search(texts, _SPELLING)
+    letter, lower, digit, odd, zero, bang = search.kinds()
+    word = letter | digit
+    found = letter[:-4] & odd[1:-3] & (letter[2:-2] | odd[2:-2] & letter[3:-1])
+    found |= lower[:-4] & bang[1:-3] & lower[2:-2]
+    found |= letter[:-4] & letter[1:-3] & zero[2:-2] & zero[3:-1] & ~word[4:]
+    found |= ~word[:-4] & zero[1:-3] & letter[2:-2] & letter[3:-1] & letter[4:]
+    return search.rows(found), search.rows(digit[:-2] & digit[1:-1] & digit[2:])
 
 
 class _Characters(dict[int, str]):

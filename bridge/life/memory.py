@@ -1,12 +1,15 @@
-"""How this process gives memory back."""
+"""How this process gives memory back, and how often it looks for some."""
 
 from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import gc
 
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 1 << 20
+_COLLECTED_AT = (50_000, 20, 100)
+"""Objects between two collections of the youngest; of each older generation, how many of those."""
 
 
 def give_back_large_blocks() -> None:
@@ -18,3 +21,13 @@ def give_back_large_blocks() -> None:
     library = ctypes.CDLL(ctypes.util.find_library("c"))
     if hasattr(library, "mallopt"):
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def collect_seldom() -> None:
+    """Have the garbage collector look for cycles less often, and never at what is there now.
+
+    A batch makes some thousands of objects and no cycle. By default (700 objects) the collector
+    went through them several times a batch, and through the cache's every now and then.
+    """
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AT)

@@ -105,13 +105,14 @@ class Session:
             self.settle(delivery)
             return
         self._queue.append(
-            Outgoing(
+            Outgoing(  # by place, for each message: by name takes as long again
                 topic,
                 payload,
-                message_expiry_interval_s=self._answer_expiry_s,
-                correlation_data=correlation,
-                traceparent=delivery.traceparent,
-                sequence=delivery.sequence if delivery.packet_id else None,
+                False,
+                self._answer_expiry_s,
+                correlation,
+                delivery.traceparent,
+                delivery.sequence if delivery.packet_id else None,
             )
         )
 
@@ -261,11 +262,11 @@ class Session:
 
     def _settle(self, sequence: int) -> None:
         """Acknowledge in the order received, as far as everything before is settled (4.6)."""
-        self._settled.add(sequence)
-        waiting = self._unacknowledged
-        while waiting and waiting[0][0] in self._settled:
-            settled, packet_id = waiting.popleft()
-            self._settled.remove(settled)
+        settled, waiting = self._settled, self._unacknowledged
+        settled.add(sequence)
+        while waiting and waiting[0][0] in settled:
+            first, packet_id = waiting.popleft()
+            settled.remove(first)
             self._write(mqtt5.PubAckPacket(packet_id))
 
     def _next_packet_id(self) -> int:

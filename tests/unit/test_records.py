@@ -17,7 +17,7 @@ scores = st.floats(0, 1).map(lambda score: round(score, 6))
 def test_a_verdict_written_by_hand_is_the_models_own(device, message_id, score, text, degraded):
     """Reading it and writing it again by way of the model gives the same document."""
     said = json.dumps({"ham": round(1 - score, 6), "spam": score})
-    origin = records.Origin(1, b"k" * 16, None, device, message_id, 1_767_225_600_123, None)
+    origin = (1, b"k" * 16, None, device, message_id, 1_767_225_600_123, None)
     row = records.verdict(origin, Classification("ham", score, said, "spam@1"), "memory", text)
     payload = records.verdict_payload(row, total_ms=1.5, text=_sendable(text), degraded=degraded)
     verdict = Verdict.model_validate_json(payload)

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from cassandra.cluster import Cluster, ResponseFuture, Session
-from cassandra.query import BatchStatement, BatchType, PreparedStatement
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType, PreparedStatement
 
 from bridge.errors import BridgeError, Unavailable
 from bridge.ports import Clock
@@ -184,7 +184,9 @@ class CassandraSession:
     def _batch(self, rows: Sequence[tuple[str, Sequence[object]]]) -> object:
         batch = BatchStatement(batch_type=BatchType.UNLOGGED)
         for statement, values in rows:
-            batch.add(self._prepared[statement].bind(values))
+            # Left out, where there is none: a null would be written, as a tombstone.
+            present = [UNSET_VALUE if value is None else value for value in values]
+            batch.add(self._prepared[statement].bind(present))
         batch.is_idempotent = True
         return batch
 

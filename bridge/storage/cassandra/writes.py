@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 from pydantic_core import from_json
@@ -86,10 +87,14 @@ def verdict(number: int, row: CallRow) -> Write:
 
 
 def batches(writes: Iterable[Write], replica: Callable[[bytes], object]) -> Iterator[list[Write]]:
-    """Group writes by replica, within the bounds on rows and bytes; a larger one goes alone."""
+    """Group writes by replica, within the bounds on rows and bytes; a larger one goes alone.
+
+    Rows of one partition come one after the other, in the order given: those of a batch are one
+    mutation to the server, with one entry in its commit log.
+    """
     open_: dict[object, list[Write]] = {}
     sizes: dict[object, int] = {}
-    for write in writes:
+    for write in sorted(writes, key=attrgetter("routing_key")):
         group = replica(write.routing_key)
         batch = open_.setdefault(group, [])
         size_bytes = sizes.get(group, 0) + write.size_bytes
