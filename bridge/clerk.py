@@ -28,6 +28,7 @@ from bridge.life.clock import SystemClock
 from bridge.life.desk import Desk, Inbox, Line
 from bridge.life.memory import give_back_large_blocks
 from bridge.life.pipe import Pipe
+from bridge.life.priority import stand_back
 from bridge.settings import Settings
 from bridge.storage.answers import Answers
 from bridge.storage.call_log import CallLog
@@ -45,7 +46,6 @@ from bridge.topics import Topics
 if TYPE_CHECKING:
     from bridge.storage.cassandra.fleet import CassandraFleet
 
-_NICENESS = 19
 _LOCK_S = 5.0  # a predecessor may be on its way out
 _REPORT_S = 1.0
 _LEAVE_S = 2.0
@@ -224,7 +224,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipe", type=int, required=True, help="descriptor of the daemon's pipe")
     arguments = parser.parse_args()
-    os.nice(_NICENESS)
+    stand_back()
     # Ctrl-C reaches the whole group: the daemon ends first, and the clerk with its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=arguments.pipe) as end:

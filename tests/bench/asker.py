@@ -6,7 +6,6 @@ line for each answer: the verb, how long it took in milliseconds, and the calls 
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,16 +13,14 @@ from datetime import UTC, datetime, timedelta
 from bridge import logs
 from bridge.cli.questions import Questions
 from bridge.doors import Door
+from bridge.life.priority import stand_back
 from bridge.settings import Mqtt
 from bridge.topics import Topics
-
-_NICENESS = 19
-"""On a machine that is full, who asks is not to take the path's time; the clerk does likewise."""
 
 
 def main(port: int, root: str, device: str) -> None:
     """Ask until killed."""
-    os.nice(_NICENESS)
+    stand_back()  # as the clerk does: on a machine of their own they would not be in the way
     logs.configure("warning")  # its lines would stand between ours otherwise
     mqtt = Mqtt(port=port)
     with Door(mqtt, mqtt) as door:
