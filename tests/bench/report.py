@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tests.bench import fleet_report, machine, markdown
+from tests.bench.asker import PER_S
 from tests.bench.contenders import WARM_TEXTS, Throughput
 from tests.bench.figures import ECHO, ECHO_3, NEW, WARM, Figures, cpu_us, per_s
 from tests.bench.plot import NAMES
@@ -185,8 +186,8 @@ def _echo_3(figures: Figures) -> str:
 def _asked(figures: Figures) -> str:
     asked = figures.asked
     return (
-        f"With (b) at full load, one question after another (all calls of a device with"
-        f" {asked.calls:,} calls, and the counts of all devices): {len(asked.calls_ms)} pages of"
+        f"With (b) at full load, {PER_S} questions a second (in turns the newest calls of a device"
+        f" with {asked.calls:,} calls, and the counts of all devices): {len(asked.calls_ms)} pages of"
         f" calls took {median(asked.calls_ms):.0f} ms each, {len(asked.stats_ms)} tables of counts"
         f" {median(asked.stats_ms):.0f} ms (medians). Meanwhile the path kept"
         f" {100 * asked.kept:.0f} % of its speed ({len(asked.asked_per_s)} pairs of runs, without"
