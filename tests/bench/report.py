@@ -187,9 +187,9 @@ def _asked(figures: Figures) -> str:
     asked = figures.asked
     return (
         f"With (b) at full load, {PER_S} questions a second (in turns the newest calls of a device"
-        f" with {asked.calls:,} calls, and the counts of all devices): {len(asked.calls_ms)} pages of"
-        f" calls took {median(asked.calls_ms):.0f} ms each, {len(asked.stats_ms)} tables of counts"
-        f" {median(asked.stats_ms):.0f} ms (medians). Meanwhile the path kept"
+        f" with {asked.calls:,} calls, and the counts of all devices): {len(asked.calls_ms)} pages"
+        f" of calls took {median(asked.calls_ms):.0f} ms each, {len(asked.stats_ms)} tables of"
+        f" counts {median(asked.stats_ms):.0f} ms (medians). Meanwhile the path kept"
         f" {100 * asked.kept:.0f} % of its speed ({len(asked.asked_per_s)} pairs of runs, without"
         f" and with questions)."
     )
