@@ -21,6 +21,10 @@ _FAREWELL_S = 1.0
 _UNGUARANTEED_MAX = 10_000
 """QoS 0 deliveries that may wait: nothing else bounds them, and no guarantee covers them."""
 
+_BRIEF_S = 10.0
+_BRIEF_MAX = 3
+"""Connections in a row that end so soon: brokers give no reason when a client id is taken over."""
+
 _log = structlog.get_logger()
 
 
@@ -67,6 +71,8 @@ class Link:
         self._transport: Transport | None = None
         self._attempts = 0
         self._due_s = 0.0
+        self._online_since_s = 0.0
+        self._brief = 0
         self._expects_session = expects_session
         self._received = self._returned = 0
         self.stage = Stage.CLOSED
@@ -151,6 +157,8 @@ class Link:
     def lose(self, error: ConnectionLost) -> None:
         """Close, forget what was pending (the broker delivers it again), and try again later."""
         was_connected = self.stage is not Stage.CLOSED
+        if self.is_online:
+            self._wonder_who_else()
         self.close()
         first, last = _BACKOFF_S
         delay_s = min(last, first * 2**self._attempts) * random.uniform(1.0, 1.5)  # noqa: S311
@@ -158,6 +166,13 @@ class Link:
         self._due_s = self._clock.monotonic_s() + min(last, delay_s)
         event = "broker.connection_lost" if was_connected else "broker.unreachable"
         _log.warning(event, reason=str(error), retry_in_s=round(delay_s, 1))
+
+    def _wonder_who_else(self) -> None:
+        lived_s = self._clock.monotonic_s() - self._online_since_s
+        self._brief = self._brief + 1 if lived_s < _BRIEF_S else 0
+        if self._brief >= _BRIEF_MAX:
+            hint = "is another bridge running under this BRIDGE_INSTANCE, on any root?"
+            _log.warning("broker.connections_brief", in_a_row=self._brief, hint=hint)
 
     def leave(self) -> None:
         """Disconnect: the will is not published, and the session stays for the next start."""
@@ -230,6 +245,7 @@ class Link:
             self.stage = Stage.ONLINE
             self.connections += 1
             self._attempts = 0
+            self._online_since_s = self._clock.monotonic_s()
 
     def _refuse(self, refusal: str, mend: str | None) -> None:
         """Give up where nobody has ever been let in: waiting would not mend a wrong setting."""

@@ -9,6 +9,7 @@ import structlog
 from fakes import FakeClock
 from sessions import new_session
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from bridge.errors import ConfigurationError
 from bridge.mqtt.link import Link, Stage
@@ -25,7 +26,8 @@ GRANTED, DENIED = (
 class Bench:
     """A link, and the broker's end of its socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, logs: list[EventDict]) -> None:
+        self.logs = logs
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.clock = FakeClock()
         self.notes: list[bytes] = []
@@ -90,8 +92,8 @@ def wait_readable(link: Link) -> None:
 def bench() -> Iterator[Bench]:
     """A link that was never opened."""
     structlog.reset_defaults()
-    with capture_logs():
-        bench = Bench()
+    with capture_logs() as logs:
+        bench = Bench(logs)
         yield bench
         bench.close()
 
@@ -211,3 +213,16 @@ def test_a_silent_broker_is_left(bench):
     bench.clock.go_on(46)
     bench.link.flush()
     assert bench.link.stage is Stage.CLOSED
+
+
+@pytest.mark.parametrize(("lived_s", "warnings"), [(1, 2), (60, 0)], ids=["brief", "long"])
+def test_brief_connections_in_a_row_raise_the_question_who_else_is_there(bench, lived_s, warnings):
+    """A broker takes a session away without a word; that it happens again and again tells."""
+    for _ in range(4):
+        bench.go_online()
+        bench.clock.go_on(lived_s)
+        bench.say(b"\x00\x00nonsense")
+        bench.clock.go_on(15)
+    asked = [entry for entry in bench.logs if entry["event"] == "broker.connections_brief"]
+    assert len(asked) == warnings
+    assert all("BRIDGE_INSTANCE" in entry["hint"] for entry in asked)
