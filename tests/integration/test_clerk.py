@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 import pytest
-from clerk_bench import fill
 from conftest import free_port, start_mosquitto, stop
 from fakes import FakeClock
 
@@ -24,6 +23,7 @@ from bridge.storage.catalog import INDEX, Catalog
 from bridge.storage.journal import SegmentedJournal
 from bridge.storage.lock import lock
 from bridge.storage.segments import segments
+from tests.bench.journal import BUSY_DEVICE, build
 
 DEADLINE_S = 60
 
@@ -289,10 +289,10 @@ def test_the_end_of_the_pipe_ends_it(clerk):
 
 def test_the_end_of_the_pipe_ends_it_while_it_works(environment, tmp_path, asker):
     """A question that would take long does not hold it back."""
-    fill(tmp_path / "journal", 200_000, devices=1, until_ms=1_767_225_600_000, segment_rows=250_000)
+    build(tmp_path / "journal", 200_000, lambda _: None)
     with running(environment) as clerk:
         for _ in range(50):
-            asker.send("calls", json.dumps({"device": "bench-0", "limit": 1000}))
+            asker.send("calls", json.dumps({"device": BUSY_DEVICE, "limit": 1000}))
         since_s = time.monotonic()
         exit_code, told = clerk.end()
         assert exit_code == 0, told
