@@ -27,20 +27,23 @@ def of_linear(study: Study) -> Iterator[tuple[str, Figures]]:
     """Judge the linear path, whole and without each part."""
     config = study.config
     assert isinstance(config, ModelConfig)  # noqa: S101  only ours has one
-    whole = _rows(study, config.wide, written=True)
-    tables = 1 << config.wide.bits
+    settings = config.wide
+    if settings is None:
+        return
+    whole = _rows(study, settings, written=True)
+    tables = 1 << settings.bits
     characters, words = len(wide.ORDERS) * tables, (len(wide.ORDERS) + 2) * tables
-    yield "linear path, whole", _judge(study, config.wide, whole)
+    yield "linear path, whole", _judge(study, settings, whole)
     for name, first, end in (
         ("… without characters", 0, characters),
         ("… without words", characters, words),
-        ("… without traits", words, wide.table_rows(config.wide.bits)),
+        ("… without traits", words, wide.table_rows(settings.bits)),
     ):
-        yield name, _judge(study, config.wide, _without(whole, first, end))
-    plain = config.wide.model_copy(update={"copies": 0})
+        yield name, _judge(study, settings, _without(whole, first, end))
+    plain = settings.model_copy(update={"copies": 0})
     yield "… without disguised copies", _judge(study, plain, _rows(study, plain, written=True))
-    bare = _rows(study, config.wide, written=False)
-    yield "… without texts written for it", _judge(study, config.wide, bare)
+    bare = _rows(study, settings, written=False)
+    yield "… without texts written for it", _judge(study, settings, bare)
 
 
 def _rows(study: Study, settings: WideSettings, *, written: bool) -> Prepared:

@@ -31,6 +31,7 @@ class DeepNetwork(_Frozen):
 
     table_bits: int
     width: int
+    stride: int
     lstm: int
     dense: int
     spatial_dropout: float
@@ -86,11 +87,11 @@ class _Config(_Frozen):
 
 
 class ModelConfig(_Config):
-    """A linear path and a bidirectional LSTM, neither with a token out of its vocabulary."""
+    """A bidirectional LSTM, with a linear path beside it or alone; every token has a number."""
 
-    kind: Literal["wide-and-deep"]
+    kind: Literal["wide-and-deep", "deep"]
     written_per_template: int
-    wide: WideSettings
+    wide: WideSettings | None = None
     network: DeepNetwork
     training: DeepTraining
     augmentation: Disguises

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from bridge.inference import bundle as serving
-from bridge.inference.inputs import prepare
 from training import data, svc
 from training.config import Config, ModelConfig, SvcConfig, WorkshopConfig
 from training.export import MODELS
@@ -42,17 +41,9 @@ def _ours(config: ModelConfig) -> str:
     texts = data.workshop().texts
     batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
     whole = _best_us(lambda: [bundle.scores(batch) for batch in batches]) / len(texts)
-    prepared = _best_us(lambda: _prepare(config, batches)) / len(texts)
+    prepared = _best_us(lambda: [bundle.prepare(batch) for batch in batches]) / len(texts)
     alone = _best_us(lambda: [bundle.scores([text]) for text in texts[:_ALONE]]) / _ALONE
     return f"{whole:.0f} ({prepared:.0f}; {alone:.0f})"
-
-
-def _prepare(config: ModelConfig, batches: list[tuple[str, ...]]) -> None:
-    """Do what `Bundle.logits` does before it asks the network."""
-    for texts in batches:
-        batch = prepare(texts, config.network.table_bits, config.wide.bits)
-        for rows in serving.sub_batches(batch.lengths):
-            batch.inputs(rows)
 
 
 def _svc(config: SvcConfig) -> float:

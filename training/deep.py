@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bridge.inference.encode import FEATURES, encode, pad
 from bridge.inference.tokens import tokenise
-from bridge.text import canonicalise
+from bridge.text import canonicalise_all
 from training import network
 from training.augment import Augmentation
 from training.config import ModelConfig
@@ -58,12 +58,12 @@ def fit(  # noqa: PLR0913  what a training is made of
     step = _step(model, optimizer)
     stopping = _Stopping(model, optimizer, settings.patience, *held_out)
     for epoch in range(settings.epochs):
-        tokens = tokenise([canonicalise(text) for text in augmentation.apply(texts, chance)])
+        tokens = tokenise(canonicalise_all(augmentation.apply(texts, chance)))
         encoded = encode(tokens, config.network.table_bits)
         for done, rows in enumerate(_shuffled(encoded.lengths, settings.batch, chance)):
-            ids, steps = pad(encoded, rows)
+            ids, steps = pad(encoded, rows, config.network.stride)
             _hide(ids, settings.hidden, chance)
-            step(ids.transpose(1, 0, 2), steps, targets[rows])
+            step(_by_text(ids), steps, targets[rows])
             advance((epoch + done / batches) / settings.epochs)
         if epoch + 1 >= _FIRST_JUDGED * settings.epochs and stopping.is_over():
             break
@@ -155,6 +155,12 @@ def _shuffled(
     return [batches[place] for place in chance.permutation(len(batches))]
 
 
+def _by_text(ids: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Turn (6, steps, n, stride), as serving reads them, into (n, 6, tokens)."""
+    features, steps, count, stride = ids.shape
+    return ids.transpose(2, 0, 1, 3).reshape(count, features, steps * stride)
+
+
 def _hide(ids: NDArray[np.int32], share: float, chance: np.random.Generator) -> None:
     """Hide some features (0 is "nothing here"): what is rare must not be learnt by heart."""
     ids[1:] *= chance.random(ids[1:].shape, np.float32) >= share  # words always stay
@@ -170,12 +176,13 @@ def _round_tables(model: keras.Model) -> None:
 def logits(model: keras.Model, texts: Sequence[str]) -> NDArray[np.float64]:
     """Give the network's logits of texts as they were received, (n,)."""
     bits = int(np.log2(model.get_layer("word").input_dim))
-    encoded = encode(tokenise([canonicalise(text) for text in texts]), bits)
+    stride = model.get_layer("strides").target_shape[-1] // model.get_layer("word").output_dim
+    encoded = encode(tokenise(canonicalise_all(texts)), bits)
     ask = _ask(model)
     answers = np.empty(len(texts))
     for rows in _by_length(encoded.lengths):
-        ids, steps = pad(encoded, rows)
-        answers[rows] = ask(ids.transpose(1, 0, 2), steps)
+        ids, steps = pad(encoded, rows, stride)
+        answers[rows] = ask(_by_text(ids), steps)
     return answers
 
 

@@ -1,6 +1,7 @@
 """Write a bundle: data only, the same bytes for the same weights."""
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from bridge.inference import bundle as serving
 from bridge.inference.encode import FEATURES, LONGEST_TOKENS
+from bridge.inference.manifest import WIDE_FILE
 from bridge.text import VERSION
 from training import attacks, card, data, onnx_graph
 from training.config import ModelConfig
@@ -58,10 +60,12 @@ def export(config: ModelConfig, model: Model, metrics: dict[str, float], directo
         "card.md": card.write(config, metrics, BLOCKED).encode(),
         "golden.json": _json(golden),
         "model.onnx": onnx_graph.build(
-            weights(model.network), model.linear, model.share
+            weights(model.network), config.network.stride
         ).SerializeToString(deterministic=True),
         "network.json": _json(json.loads(model.network.to_json())),
     }
+    if model.linear is not None:
+        files[WIDE_FILE] = _array(model.linear.table.astype(np.float16))
     for name, content in files.items():
         (directory / name).write_bytes(content)
     (directory / "bundle.json").write_bytes(_json(_manifest(config, model, metrics, files)))
@@ -89,7 +93,6 @@ def weights(network: keras.Model) -> dict[str, NDArray[np.float32]]:
     for way, layer in (("forward", both.forward_layer), ("backward", both.backward_layer)):
         for name in ("kernel", "recurrent_kernel", "bias"):
             named[f"{way}/{name}"] = getattr(layer.cell, name)
-    named["pooling/attention"] = network.get_layer("pooling").attention
     for name in ("dense", "logit"):
         named[f"{name}/kernel"] = network.get_layer(name).kernel
         named[f"{name}/bias"] = network.get_layer(name).bias
@@ -99,6 +102,7 @@ def weights(network: keras.Model) -> dict[str, NDArray[np.float32]]:
 def _manifest(
     config: ModelConfig, model: Model, metrics: dict[str, float], files: dict[str, bytes]
 ) -> dict[str, object]:
+    wide, linear = model.wide, model.linear
     return {
         "bundle_format": 1,
         "name": config.name,
@@ -108,8 +112,12 @@ def _manifest(
             "text": VERSION,
             "longest_tokens": LONGEST_TOKENS,
             "table_bits": config.network.table_bits,
-            "wide_bits": config.wide.bits,
+            "stride": config.network.stride,
+            "wide_bits": None if wide is None else wide.bits,
         },
+        "wide": None
+        if wide is None or linear is None
+        else {"share": wide.share, "intercept": linear.intercept},
         "calibration": {
             "method": "platt",
             "slope": model.calibration.slope,
@@ -145,6 +153,12 @@ def _json(value: object) -> bytes:
     """Write JSON with sorted keys: the same content is the same bytes."""
     text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, default=_plain)
     return (text + "\n").encode()
+
+
+def _array(values: NDArray[np.generic]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
 
 
 def _plain(value: object) -> object:

@@ -59,10 +59,11 @@ def _features(texts: Sequence[str], bits: int) -> sparse.csr_matrix:
     grams = prepare(texts, bits, bits).grams
     assert grams is not None  # noqa: S101  wide_bits is given
     rows, columns, values = [], [], []
-    for block in grams.blocks:
-        rows.append(np.repeat(np.arange(len(texts)), block.counts))
-        columns.append(block.values)
-        values.append(np.repeat(1 / np.sqrt(np.maximum(block.counts, 1)), block.counts))
+    for name, sizes in zip(wide.BLOCKS, grams.sizes, strict=True):
+        owners, ids = grams.of_block(name)
+        rows.append(owners)
+        columns.append(ids)
+        values.append(1 / np.sqrt(sizes[owners]))
     triples = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     return sparse.csr_matrix(triples, (len(texts), wide.table_rows(bits)))
 

@@ -1,6 +1,6 @@
 """The shipped model: the linear path, the LSTM taught by it, and one calibrated logit of both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from training import deep, linear
 from training.augment import Augmentation
-from training.calibration import Platt, stretch
-from training.config import ModelConfig
+from training.calibration import Platt, fit_platt, stretch
+from training.config import ModelConfig, WideSettings
 from training.data import Texts
+from training.deep import Advance
 from training.folds import hold_out
 from training.linear import Linear
 
 BLOCKED: Final = 0.008
-"""Share of the ham that the linear path may call spam out of fold, when the threshold is chosen.
+"""Share of the ham that may be called spam out of sample, when the threshold is chosen.
 
 Both paths together block less, and there Matthews' coefficient is at its best.
 """
@@ -28,37 +29,34 @@ class Model:
     """A trained model.
 
     Attributes:
-        bits: Of the linear path's tables.
-        share: Of the linear path in the logit.
-        linear: The linear path.
+        wide: The settings of the linear path; None if there is none.
+        linear: The linear path; likewise.
         network: The LSTM's path.
         calibration: From the logit to the probability.
         threshold: A text is spam from this probability on.
     """
 
-    bits: int
-    share: float
-    linear: Linear
+    wide: WideSettings | None
+    linear: Linear | None
     network: keras.Model
     calibration: Platt
     threshold: float
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give the blended logits, (n,)."""
-        wide = self.linear.logits(linear.features(texts, self.bits))
-        return self.share * wide + (1 - self.share) * deep.logits(self.network, texts)
+        read = deep.logits(self.network, texts)
+        if self.wide is None or self.linear is None:
+            return read
+        added = self.linear.logits(linear.features(texts, self.wide.bits))
+        return self.wide.share * added + (1 - self.wide.share) * read
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give calibrated probabilities of spam, (n,)."""
         return self.calibration.probability(self.logits(texts))
 
 
-def fit(config: ModelConfig, texts: Texts, seed: int, advance: Callable[[float], None]) -> Model:
-    """Train both paths.
-
-    The linear path judges every row out of fold first: those probabilities calibrate it and teach
-    the LSTM, which sees no row of the groups held out. They stop its training and stretch the
-    blended logit: there neither path has seen them.
+def fit(config: ModelConfig, texts: Texts, seed: int, advance: Advance) -> Model:
+    """Train the LSTM, and the linear path first if there is one.
 
     Args:
         config: Sizes and schedule.
@@ -66,40 +64,92 @@ def fit(config: ModelConfig, texts: Texts, seed: int, advance: Callable[[float],
         seed: Fixes the split, the start, the batches and what is drawn.
         advance: Told how far the work is.
     """
-    settings = config.wide
+    held = np.isin(texts.groups, hold_out(texts, config.training.held_out, seed))
+    if config.wide is None:
+        return _alone(config, texts, held, seed, advance)
+    return _both(config, config.wide, texts, held, seed, advance)
+
+
+def _alone(
+    config: ModelConfig, texts: Texts, held: NDArray[np.bool_], seed: int, advance: Advance
+) -> Model:
+    """Train the LSTM by the labels; the groups held out stop, calibrate and bound it."""
+    network, out = _deep(config, texts, _smoothed(config, texts.labels), held, seed, advance)
+    logits = deep.logits(network, out.texts)
+    calibration = fit_platt(logits, out.labels)
+    logits = calibration.slope * logits + calibration.intercept
+    return Model(None, None, network, calibration, _threshold(logits, out.labels))
+
+
+def _both(  # noqa: PLR0913, PLR0917  what a training is made of
+    config: ModelConfig,
+    settings: WideSettings,
+    texts: Texts,
+    held: NDArray[np.bool_],
+    seed: int,
+    advance: Advance,
+) -> Model:
+    """Train both paths.
+
+    The linear path judges every row out of fold first: those probabilities calibrate it and teach
+    the LSTM, which sees no row of the groups held out. They stop its training and stretch the
+    blended logit: there neither path has seen them.
+    """
     rows = linear.prepared(settings, Augmentation(**config.augmentation.model_dump()), texts, seed)
     teacher, curve = linear.out_of_fold(settings, rows)
     path = linear.fit(settings, rows, curve)
-    held = np.isin(texts.groups, hold_out(texts, config.training.held_out, seed))
-    kept, out = np.flatnonzero(~held), texts.at(np.flatnonzero(held))
-    targets = _targets(config, texts.labels, teacher)[kept]
-    network = deep.fit(
-        config, texts.at(kept).texts, targets, (out.texts, out.labels), seed=seed, advance=advance
-    )
+    targets = _targets(config, texts.labels, teacher)
+    network, out = _deep(config, texts, targets, held, seed, advance)
     blended = settings.share * teacher[held]
     blended += (1 - settings.share) * deep.logits(network, out.texts)
     calibration = stretch(blended, out.labels)
     threshold = _threshold(teacher[texts.is_judged], texts.labels[texts.is_judged])
-    return Model(settings.bits, settings.share, path, network, calibration, threshold)
+    return Model(settings, path, network, calibration, threshold)
 
 
-def _threshold(teacher: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
+def _deep(  # noqa: PLR0913, PLR0917  what a training is made of
+    config: ModelConfig,
+    texts: Texts,
+    targets: NDArray[np.float32],
+    held: NDArray[np.bool_],
+    seed: int,
+    advance: Advance,
+) -> tuple[keras.Model, Texts]:
+    """Train the LSTM on what is not held out; give the texts that are, too."""
+    kept, out = np.flatnonzero(~held), texts.at(np.flatnonzero(held))
+    network = deep.fit(
+        config,
+        texts.at(kept).texts,
+        targets[kept],
+        (out.texts, out.labels),
+        seed=seed,
+        advance=advance,
+    )
+    return network, out
+
+
+def _threshold(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
     """Choose the probability from which at most ``BLOCKED`` of the ham would be called spam.
 
-    By the linear path's logits out of fold: calibrated as the blend is, and of every text, where
-    the groups held out are too few to count what is this rare. In tenths, upwards: even so the
-    count rests on some forty texts, and a finer threshold would follow their noise.
+    By the linear path's logits out of fold, if there is one: calibrated as the blend is, and of
+    every text, where the groups held out are too few to count what is this rare. In tenths,
+    upwards: even so the count rests on some forty texts, and a finer threshold would follow their
+    noise.
     """
-    logit = np.quantile(teacher[labels == 0], 1 - BLOCKED)
+    logit = np.quantile(logits[labels == 0], 1 - BLOCKED)
     tenths = np.ceil(10 * Platt(1.0, 0.0).probability(logit))
     return float(np.clip(tenths, 2, 8)) / 10
+
+
+def _smoothed(config: ModelConfig, labels: NDArray[np.int8]) -> NDArray[np.float32]:
+    smoothing = config.training.label_smoothing
+    return (labels * (1 - smoothing) + smoothing / 2).astype(np.float32)
 
 
 def _targets(
     config: ModelConfig, labels: NDArray[np.int8], teacher: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Mix the smoothed label with what the linear path thinks of a text it has not seen."""
-    smoothing, soft = config.training.label_smoothing, config.training.soft
-    hard = labels * (1 - smoothing) + smoothing / 2
+    soft = config.training.soft
     thought = Platt(1.0, 0.0).probability(teacher)
-    return ((1 - soft) * hard + soft * thought).astype(np.float32)
+    return ((1 - soft) * _smoothed(config, labels) + soft * thought).astype(np.float32)

@@ -23,32 +23,34 @@ class StepMask(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("training")
-class MaskedPooling(layers.Layer):
-    """Pool a sequence by its maximum and by attention: (n, time, d) to (n, 2 d)."""
+class Pooling(layers.Layer):
+    """Pool what an LSTM read both ways: (n, time, 2 units) to (n, 4 units).
+
+    The highest of each number, 0 at least, and what was read last, forward and backward: neither
+    asks which steps are there in a graph in which those behind a text's end are 0.
+    """
 
     supports_masking = True
 
     def compute_mask(self, *_: object) -> None:
         """Say that no mask goes on: time is gone."""
 
-    def build(self, shape: tuple[int, ...]) -> None:
-        """Make the vector that rates a step."""
-        self.attention = self.add_weight(shape=(shape[-1], 1), name="attention")
-
     def call(self, sequence: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """Leave the steps behind a text's end out of both."""
-        absent = (1.0 - ops.cast(present, "float32"))[:, :, None] * -1e9
-        weights = ops.softmax(ops.matmul(sequence, self.attention) + absent, axis=1)
-        return ops.concatenate(
-            [ops.max(sequence + absent, axis=1), ops.sum(sequence * weights, axis=1)], axis=-1
-        )
+        """Leave the steps behind a text's end out."""
+        units = sequence.shape[-1] // 2
+        there = ops.cast(present, "float32")[:, :, None]
+        highest = ops.relu(ops.max(sequence * there, axis=1))
+        is_last = there - ops.pad(there[:, 1:], [[0, 0], [0, 1], [0, 0]])
+        last = ops.sum(sequence[:, :, :units] * is_last, axis=1)
+        return ops.concatenate([highest, last, sequence[:, 0, units:]], axis=-1)
 
 
 def deep(network: DeepNetwork) -> keras.Model:
     """Build the LSTM's path of the shipped model.
 
     Returns:
-        A model from ids (n, 6, tokens) int32 and steps (n,) int32 to a logit (n, 1) of spam.
+        A model from ids (n, 6, tokens) int32, a multiple of ``stride``, and steps (n,) int32, the
+        strides that hold a token, to a logit (n, 1) of spam.
     """
     ids = keras.Input((len(FEATURES), None), dtype="int32", name="ids")
     steps = keras.Input((), dtype="int32", name="steps")
@@ -62,11 +64,12 @@ def deep(network: DeepNetwork) -> keras.Model:
         for place, name in enumerate(FEATURES)
     ]
     tokens = layers.SpatialDropout1D(network.spatial_dropout)(layers.Add()(embedded))
+    tokens = layers.Reshape((-1, network.stride * network.width), name="strides")(tokens)
     present = StepMask(name="present")(tokens, steps)
     read = layers.Bidirectional(layers.LSTM(network.lstm, return_sequences=True), name="lstm")(
         tokens, mask=present
     )
-    pooled = layers.Dropout(network.dropout)(MaskedPooling(name="pooling")(read, present))
+    pooled = layers.Dropout(network.dropout)(Pooling(name="pooling")(read, present))
     dense = layers.Dense(network.dense, activation="relu", name="dense")(pooled)
     logit = layers.Dense(1, name="logit")(layers.Dropout(network.dropout / 2)(dense))
     return keras.Model([ids, steps], logit, name="deep")

@@ -144,7 +144,10 @@ def _confusion(study: Study, pooled: dict[int, NDArray[np.float64]]) -> str:
 
 
 def _ablation(study: Study) -> Iterable[list[str]]:
+    assert isinstance(study.config, ModelConfig)  # noqa: S101  only ours has parts
     yield ["as shipped", *_with_spread(_seeds(study))]
+    if study.config.wide is None:
+        return
     for name, output in (("without the LSTM", "wide"), ("without the linear path", "deep")):
         yield [
             name,

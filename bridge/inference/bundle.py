@@ -8,15 +8,18 @@ each file's SHA-256 is, ``golden.json`` what it must answer. Whatever does not f
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import BadBundle
-from bridge.inference.inputs import prepare
-from bridge.inference.manifest import Golden, Manifest
+from bridge.inference.encode import pad
+from bridge.inference.inputs import Batch, prepare
+from bridge.inference.manifest import WIDE_FILE, Golden, Manifest
 from bridge.inference.network import Network
+from bridge.inference.wide import Wide, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 TOLERANCE: Final = 1e-4
 """How far a golden score may be off: what rounding differs by between processors."""
 
-_TEXTS_AT_ONCE: Final = 16
+_TEXTS_AT_ONCE: Final = 32
 _PADDED_TOKENS_AT_ONCE: Final = 1_024
 """A sub-batch holds texts of similar length, so that one long text does not pad 63 short ones."""
 
@@ -46,7 +49,7 @@ class Bundle:
         metrics: Figures of the evaluation, by name.
     """
 
-    def __init__(self, manifest: Manifest, network: Network) -> None:
+    def __init__(self, manifest: Manifest, network: Network, wide: Wide | None) -> None:
         self.name = manifest.name
         self.version = manifest.version
         self.model_version = f"{manifest.name}@{manifest.version}"
@@ -56,6 +59,7 @@ class Bundle:
         self._preparation = manifest.preparation
         self._calibration = manifest.calibration
         self._network = network
+        self._wide = wide
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Score texts as they were received.
@@ -66,15 +70,33 @@ class Bundle:
         Returns:
             (n, len(labels)) float64: calibrated probabilities, each row summing to 1.
         """
-        spam = self._calibration.probability(self.logits(texts))
+        return self.scores_of(self.prepare(texts))
+
+    def prepare(self, texts: Sequence[str]) -> Batch:
+        """Prepare texts: the part of ``scores`` that is written in Python and NumPy."""
+        return prepare(texts, self._preparation.table_bits, self._preparation.wide_bits)
+
+    def scores_of(self, batch: Batch) -> NDArray[np.float64]:
+        """Score what ``prepare`` returned: the part that is mostly ONNX Runtime's."""
+        spam = self._calibration.probability(self._logits(batch))
         return np.stack([1.0 - spam, spam], axis=1)
 
-    def logits(self, texts: Sequence[str], output: str = "logit") -> NDArray[np.float64]:
-        """Give the network's logit of spam before the calibration, (n,), or that of one path."""
-        batch = prepare(texts, self._preparation.table_bits, self._preparation.wide_bits)
-        logits = np.empty(len(texts))
-        for rows in sub_batches(batch.lengths):
-            logits[rows] = self._network.logits(batch.inputs(rows), output)
+    def logits(self, texts: Sequence[str], path: str = "both") -> NDArray[np.float64]:
+        """Give the logit of spam before the calibration, (n,), or that of ``wide`` or ``deep``."""
+        return self._logits(self.prepare(texts), path)
+
+    def _logits(self, batch: Batch, path: str = "both") -> NDArray[np.float64]:
+        if path == "deep" or self._wide is None or batch.grams is None:
+            return self._deep(batch)
+        wide = self._wide.logits(batch.grams)
+        if path == "wide":
+            return wide
+        return self._wide.share * wide + (1 - self._wide.share) * self._deep(batch)
+
+    def _deep(self, batch: Batch) -> NDArray[np.float64]:
+        logits = np.empty(len(batch.encoded.lengths))
+        for rows in sub_batches(batch.encoded.lengths):
+            logits[rows] = self._network.logits(*pad(batch.encoded, rows, self._preparation.stride))
         return logits
 
 
@@ -91,7 +113,8 @@ def load(directory: Path, *, threads: int = 1) -> Bundle:
     """
     manifest = _manifest(directory)
     files = {name: _verified(directory / name, digest) for name, digest in manifest.files.items()}
-    bundle = Bundle(manifest, Network(files["model.onnx"], threads=threads))
+    network = Network(files["model.onnx"], threads=threads)
+    bundle = Bundle(manifest, network, _wide(manifest, files.get(WIDE_FILE)))
     _check_golden(bundle, files["golden.json"])
     return bundle
 
@@ -123,6 +146,19 @@ def _manifest(directory: Path) -> Manifest:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the document"
         raise BadBundle(f"{directory}/bundle.json: {place}: {first['msg']}") from None
+
+
+def _wide(manifest: Manifest, content: bytes | None) -> Wide | None:
+    bits = manifest.preparation.wide_bits
+    if manifest.wide is None or content is None or bits is None:
+        return None
+    try:
+        table = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        raise BadBundle(f"{WIDE_FILE} is no array") from None
+    if table.shape != (table_rows(bits),) or table.dtype != np.float16:
+        raise BadBundle(f"{WIDE_FILE} is not the table that bundle.json tells of")
+    return Wide(table.astype(np.float32), manifest.wide.intercept, manifest.wide.share)
 
 
 def _verified(path: Path, digest: str) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bridge.inference.tokens import CLASSES, OTHER, POWERS, SCRAMBLED, UPPER, index
+from bridge.inference.tokens import CLASSES, OTHER, POWERS, UPPER, index
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,17 @@ SHAPES: Final = 64
 LONGEST_TOKENS: Final = 96
 """Of a longer text the first 64 and the last 32 tokens are read: spam stands at either end."""
 _FIRST_TOKENS: Final = 64
+_PART: Final = 3  # characters
+
+_UPPER_FIRST: Final = UPPER == 1
+_SIGN_FIRST: Final = CLASSES == OTHER
+_KINDS: Final = (0, 1, 2, 3, 4, 6, 5)  # by the lowest bit that is told, the last if none is
+_KIND_ROWS: Final = 8 * np.array(
+    [
+        next((kind for bit, kind in enumerate(_KINDS[:6]) if code >> bit & 1), 5)
+        for code in range(64)
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +62,29 @@ def encode(tokens: Tokens, table_bits: int) -> Encoded:
         tokens: Of at least one text.
         table_bits: Each hashed table of the network has ``2 ** table_bits`` rows.
     """
-    starts = np.cumsum(tokens.counts) - tokens.counts + 1
-    return _without_middles(Encoded(_features(tokens, table_bits), starts, tokens.counts.copy()))
+    lengths = tokens.counts.copy()
+    return _without_middles(Encoded(_features(tokens, table_bits), tokens.firsts + 1, lengths))
 
 
-def pad(encoded: Encoded, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Lay some texts side by side.
+def pad(
+    encoded: Encoded, rows: NDArray[np.int64], stride: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Lay some texts side by side, time first, as the LSTM reads them.
 
     Args:
         encoded: A batch.
         rows: (k,) int64, which of its texts.
+        stride: How many tokens the LSTM reads in a step.
 
     Returns:
-        ids, (6, k, tokens of the longest) int32; steps, (k,) int32, the tokens of each.
+        ids, (6, steps of the longest, k, stride) int32; steps, (k,) int32, those of each text.
     """
     lengths = encoded.lengths[rows]
-    offsets = np.arange(lengths.max())
+    steps = (lengths + (stride - 1)) // stride
+    offsets = np.arange(steps.max() * stride).reshape(-1, 1, stride)
     columns = encoded.starts[rows][:, None] + offsets
     columns *= offsets < lengths[:, None]
-    return encoded.ids.take(columns, axis=1), lengths.astype(np.int32)
+    return encoded.ids.take(columns, axis=1), steps.astype(np.int32)
 
 
 def _without_middles(encoded: Encoded) -> Encoded:
@@ -83,41 +98,40 @@ def _without_middles(encoded: Encoded) -> Encoded:
 
 
 def _features(tokens: Tokens, bits: int) -> NDArray[np.int32]:
-    flat, starts, lengths, hashes = tokens.flat, tokens.starts, tokens.lengths, tokens.hashes
-    ids = np.zeros((len(FEATURES), 1 + len(starts)), np.int32)
-    ids[0, 1:] = _row(hashes, bits)
-    ids[1, 1:-1] = _row(hashes[:-1] * POWERS[3] + hashes[1:], bits)
-    ids[1, 1:] *= ~tokens.last  # a text's last token has no pair
-    long = lengths > 2  # noqa: PLR2004  the characters of a part
-    ids[2, 1:] = _row(np.where(long, _trigrams(flat, starts), hashes) + POWERS[4], bits)
-    ids[3, 1:] = _row(_trigrams(flat, starts + (lengths - 3) // 2) + POWERS[5], bits)
-    ids[3, 1:] *= lengths > 4  # noqa: PLR2004  a shorter one is all head and tail
-    tails = np.where(long, _trigrams(flat, starts + lengths - 3), hashes)
-    ids[4, 1:] = _row(tails + POWERS[6], bits)
-    ids[5, 1:] = _shapes(tokens)
-    return ids
+    starts, ends = tokens.starts, tokens.ends
+    lengths = ends - starts
+    short = lengths < _PART
+    ids = np.zeros((len(FEATURES), 1 + len(starts)), np.uint32)
+    word, pair, head, middle, tail, shape = ids[:, 1:]
+    word[:] = tokens.hashes
+    pair[:] = tokens.pairs
+    head[:] = np.where(short, tokens.hashes, tokens.trigrams[starts]) + POWERS[4]
+    middle[:] = tokens.trigrams[starts + (lengths - _PART) // 2] + POWERS[5]
+    tail[:] = np.where(short, tokens.hashes, tokens.trigrams[ends - _PART]) + POWERS[6]
+    ids[:5] = np.maximum(index(ids[:5], bits), 1)  # 0 is kept for "nothing here"
+    pair[tokens.firsts[1:] - 1] = pair[-1] = 0  # a text's last token has no pair
+    middle *= lengths > _PART + 1  # a shorter one is all head and tail
+    ids[:, 0] = 0
+    shape[:] = _shapes(tokens, lengths)
+    return ids.view(np.int32)
 
 
-def _trigrams(flat: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.uint32]:
-    numbers = [SCRAMBLED[flat[starts + place]] * POWERS[place] for place in range(3)]
-    total: NDArray[np.uint32] = numbers[0] + numbers[1] + numbers[2]
-    return total
-
-
-def _row(hashes: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
-    """Number a table's row, 0 being kept for "nothing"."""
-    return np.maximum(index(hashes, bits), np.uint32(1))
-
-
-def _shapes(tokens: Tokens) -> NDArray[np.int64]:
+def _shapes(tokens: Tokens, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Number the kinds of token (digits, UPPER, Title, lower, mixed, code, signs) and lengths."""
-    lengths = tokens.lengths
-    lower, upper, digits = (tokens.cases >> shift & 1023 for shift in (0, 10, 20))
+    lower, upper, digits = (
+        tokens.cases >> np.uint32(shift) & np.uint32(1023) for shift in (0, 10, 20)
+    )
     first = tokens.flat[tokens.starts]
-    kinds = np.where(CLASSES[first] == OTHER, 6, 5)  # then the more telling over the less
-    kinds[digits > 0] = 4
-    kinds[lower == lengths] = 3
-    kinds[(upper == 1) & (UPPER[first] == 1)] = 2
-    kinds[upper == lengths] = 1
-    kinds[digits == lengths] = 0
-    return 1 + kinds * 8 + np.minimum(lengths, 8) - 1
+    told = [
+        digits == lengths,
+        upper == lengths,
+        (upper == 1) & _UPPER_FIRST[first],
+        lower == lengths,
+        digits > 0,
+        _SIGN_FIRST[first],
+    ]
+    code = told[0].astype(np.uint8)
+    for place, flag in enumerate(told[1:], 1):
+        code |= flag.view(np.uint8) << np.uint8(place)
+    rows: NDArray[np.int64] = _KIND_ROWS[code] + np.minimum(lengths, 8)
+    return rows

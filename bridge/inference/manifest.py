@@ -13,7 +13,9 @@ Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Bits = Annotated[int, Field(ge=8, le=18)]
 FILES = ("card.md", "golden.json", "model.onnx", "network.json")
-"""Every bundle holds these, and ``bundle.json`` names no others."""
+"""Every bundle holds these, and ``bundle.json`` names no others but ``WIDE_FILE``."""
+WIDE_FILE = "wide.npy"
+"""The linear path's table, float16, in a bundle that has one."""
 
 
 class _Strict(BaseModel):
@@ -27,13 +29,27 @@ class Preparation(_Strict):
         text: The version of ``bridge.text``.
         longest_tokens: How many tokens of a text the LSTM reads.
         table_bits: Each of its tables has ``2 ** table_bits`` rows.
+        stride: How many tokens the LSTM reads in a step.
         wide_bits: Likewise each table of n-grams; none in a bundle without the linear path.
     """
 
     text: Literal[1]
     longest_tokens: Literal[96]
     table_bits: Bits
+    stride: Annotated[int, Field(ge=1, le=8)]
     wide_bits: Bits | None = None
+
+
+class Blend(_Strict):
+    """How the linear path counts beside the LSTM.
+
+    Attributes:
+        share: Of the linear path in the logit.
+        intercept: Of its logit.
+    """
+
+    share: Probability
+    intercept: Finite
 
 
 class Platt(_Strict):
@@ -56,6 +72,7 @@ class Manifest(_Strict):
     version: Annotated[int, Field(ge=1)]
     labels: tuple[Literal["ham"], Literal["spam"]]
     preparation: Preparation
+    wide: Blend | None = None
     calibration: Platt
     threshold: Probability
     metrics: dict[str, Finite]
@@ -64,8 +81,11 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _names_its_files(self) -> Manifest:
-        if tuple(sorted(self.files)) != FILES:
-            raise ValueError(f"files must name {', '.join(FILES)}")
+        names = FILES if self.wide is None else (*FILES, WIDE_FILE)
+        if tuple(sorted(self.files)) != names:
+            raise ValueError(f"files must name {', '.join(names)}")
+        if (self.wide is None) != (self.preparation.wide_bits is None):
+            raise ValueError("wide and preparation.wide_bits belong together")
         return self
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic_core import to_json
 
 from bridge.errors import BadBundle, ConfigurationError, Unavailable
 from bridge.inference.bundle import Bundle, load
@@ -19,8 +18,7 @@ class BundleClassifier:
     """A loaded bundle behind the path's port."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
-        self._spam = bundle.labels.index("spam")
+        self._bundle = bundle  # its labels are ham and spam, in this order
 
     @property
     def model_version(self) -> str:
@@ -44,14 +42,16 @@ class BundleClassifier:
             raise Unavailable(f"{self.model_version}: {type(error).__name__}") from None
         if not np.isfinite(scores).all():
             raise Unavailable(f"{self.model_version}: a score that is no number")
-        return [self._classification(row) for row in scores.round(_SCORE_DECIMALS).tolist()]
-
-    def _classification(self, scores: list[float]) -> Classification:
-        bundle = self._bundle
-        spam = scores[self._spam]
-        label = "spam" if spam >= bundle.threshold else "ham"
-        by_label = dict(zip(bundle.labels, scores, strict=True))
-        return Classification(label, spam, to_json(by_label).decode(), bundle.model_version)
+        threshold, model = self._bundle.threshold, self.model_version
+        return [
+            Classification(
+                "spam" if spam >= threshold else "ham",
+                spam,
+                f'{{"ham":{ham},"spam":{spam}}}',
+                model,
+            )
+            for ham, spam in scores.round(_SCORE_DECIMALS).tolist()
+        ]
 
 
 def load_models(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,14 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
+_OUTPUTS = ["logit"]
+
 
 class Network:
     """An inference session.
 
     Args:
-        model: An ONNX model from the inputs of ``Batch.inputs`` to ``logit``.
+        model: An ONNX model from ``ids`` and ``steps``, as ``encode.pad`` gives them, to ``logit``.
         threads: How many threads one inference may use.
 
     Raises:
@@ -37,19 +38,17 @@ class Network:
                 f"ONNX Runtime cannot load model.onnx: {type(error).__name__}"
             ) from error
 
-    def logits(
-        self, inputs: Mapping[str, NDArray[np.generic]], output: str = "logit"
-    ) -> NDArray[np.float32]:
+    def logits(self, ids: NDArray[np.int32], steps: NDArray[np.int32]) -> NDArray[np.float32]:
         """Run the network once.
 
         Args:
-            inputs: Arrays by name, as ``Batch.inputs`` gives them.
-            output: Which logit: in a bundle with two paths, ``wide`` and ``deep`` are theirs.
+            ids: (6, steps of the longest, k, stride) int32.
+            steps: (k,) int32.
 
         Returns:
             (k,) float32, the logit of spam.
         """
-        (logit,) = self._session.run([output], dict(inputs))
+        (logit,) = self._session.run(_OUTPUTS, {"ids": ids, "steps": steps})
         return logit  # type: ignore[no-any-return]
 
 

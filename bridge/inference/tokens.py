@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-GAP: Final = b"\0\0\0"
+GAP: Final = "\0\0\0"
 """Stands before, between and behind texts: no token and no trigram reaches into the next one."""
 
 _FIRST_BYTES: Final = 640  # of a longer text both ends are read: a bound on the work
 _LAST_BYTES: Final = 320
+_LONGEST_BYTES: Final = _FIRST_BYTES + 1 + _LAST_BYTES  # below 1,024: counts have ten bits each
 
 _BASE: Final = 0x9E3779B1  # odd, as a multiplier modulo 2^32 must be to lose nothing
 _MIX: Final = np.uint32(0x85EBCA6B)
@@ -32,56 +34,74 @@ class Tokens:
     """A batch of texts, one behind the other, and its tokens.
 
     Attributes:
-        flat: (bytes,) uint8, the texts with ``GAP`` around each.
+        octets: The texts in Latin-1 with ``GAP`` around each.
+        flat: (bytes,) intp, the same as indices of a table.
+        begins: (n,) int64, the first byte of each text in ``flat``.
         sizes: (n,) int64, bytes of each text.
+        firsts: (n,) int64, the first token of each text.
         counts: (n,) int64, tokens of each text, at least 1.
-        text_of: (t,) int64, which text a token belongs to.
-        last: (t,) bool, whether it is its text's last.
         starts: (t,) int64, the first byte of each token in ``flat``.
-        lengths: (t,) int64, bytes.
+        ends: (t,) int64, the byte behind it.
         hashes: (t,) uint32, of all its bytes.
-        cases: (t,) int32, counts of lower, upper and digit bytes, ten bits each.
+        pairs: (t,) uint32, of a token and the next one; of a text's last token it says nothing.
+        trigrams: (bytes - 2,) uint32, of the three bytes from each on.
+        cases: (t,) uint32, counts of lower, upper and digit bytes, ten bits each.
     """
 
-    flat: NDArray[np.uint8]
+    octets: bytes
+    flat: NDArray[np.intp]
+    begins: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    firsts: NDArray[np.int64]
     counts: NDArray[np.int64]
-    text_of: NDArray[np.int64]
-    last: NDArray[np.bool_]
     starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    ends: NDArray[np.int64]
     hashes: NDArray[np.uint32]
-    cases: NDArray[np.int32]
+    pairs: NDArray[np.uint32]
+    trigrams: NDArray[np.uint32]
+    cases: NDArray[np.uint32]
 
 
 def tokenise(texts: Sequence[str]) -> Tokens:
     """Find and hash the tokens of canonical texts.
 
     Args:
-        texts: What ``bridge.text.canonicalise`` returned, at least one.
+        texts: What ``bridge.text.canonicalise_all`` returned, at least one.
     """
-    octets = [_cut(text.encode("latin-1")) for text in texts]
-    flat = np.frombuffer(GAP + GAP.join(octets) + GAP, np.uint8)
-    sizes = np.fromiter(map(len, octets), np.int64, len(octets))
-    starts, lengths, hashes, cases = _runs(flat)
-    text_of = np.searchsorted(np.cumsum(sizes + len(GAP)), starts)
-    counts = np.bincount(text_of, minlength=len(octets))
-    last = np.zeros(len(starts), bool)
-    last[np.cumsum(counts) - 1] = True
-    return Tokens(flat, sizes, counts, text_of, last, starts, lengths, hashes, cases)
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    if sizes.min() == 0 or sizes.max() > _LONGEST_BYTES:
+        texts = [_cut(text) for text in texts]
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    octets = GAP.join(["", *texts, ""]).encode("latin-1")
+    flat = np.frombuffer(octets, np.uint8).astype(np.intp)
+    begins = np.cumsum(sizes + len(GAP)) - sizes
+    starts, ends = _runs(octets)
+    firsts = np.searchsorted(starts, begins)
+    counts = np.diff(firsts, append=len(starts))
+    numbers = SCRAMBLED.take(flat)
+    hashes = _hashes(numbers, starts, ends)
+    pairs = hashes * POWERS[3]
+    pairs[:-1] += hashes[1:]
+    trigrams = numbers[:-2] + numbers[1:-1] * POWERS[1]
+    trigrams += numbers[2:] * POWERS[2]
+    cases = _between(np.cumsum(_CASES.take(flat), dtype=np.uint32), starts, ends)
+    return Tokens(
+        octets, flat, begins, sizes, firsts, counts, starts, ends, hashes, pairs, trigrams, cases
+    )
 
 
 def index(hashes: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
     """Take the top bits of scrambled hashes as rows of a table of ``2 ** bits``."""
-    rows: NDArray[np.uint32] = (hashes * _MIX) >> np.uint32(32 - bits)
+    rows = hashes * _MIX
+    rows >>= np.uint32(32 - bits)
     return rows
 
 
-def _cut(octets: bytes) -> bytes:
+def _cut(text: str) -> str:
     """Bound a text's bytes; one without a single token is a token of its own."""
-    if len(octets) > _FIRST_BYTES + _LAST_BYTES:
-        octets = octets[:_FIRST_BYTES] + b" " + octets[-_LAST_BYTES:]
-    return octets.strip(b" ") or b"\x83"
+    if len(text) > _FIRST_BYTES + _LAST_BYTES:
+        text = text[:_FIRST_BYTES] + " " + text[-_LAST_BYTES:]
+    return text.strip(" ") or "\x83"
 
 
 # --- runs of bytes of one class ------------------------------------------------------------------
@@ -98,25 +118,48 @@ def _class(code: int) -> int:
     return _WORD if in_word or code in b"$'" else OTHER
 
 
-CLASSES: Final = np.array([_class(code) for code in range(256)], np.uint8)
-_LOWER: Final = np.isin(np.arange(256), list(string.ascii_lowercase.encode())).astype(np.int32)
-UPPER: Final = np.isin(np.arange(256), list(string.ascii_uppercase.encode())).astype(np.int32)
-DIGIT: Final = np.isin(np.arange(256), list(string.digits.encode())).astype(np.int32)
-# One sum over a run counts all three; a run is shorter than 1,024 bytes.
+_CLASS_OF: Final = bytes(_class(code) for code in range(256))
+CLASSES: Final = np.frombuffer(_CLASS_OF, np.uint8)
+_LOWER: Final = np.isin(np.arange(256), list(string.ascii_lowercase.encode())).astype(np.uint32)
+UPPER: Final = np.isin(np.arange(256), list(string.ascii_uppercase.encode())).astype(np.uint32)
+DIGIT: Final = np.isin(np.arange(256), list(string.digits.encode())).astype(np.uint32)
 _CASES: Final = _LOWER + (UPPER << 10) + (DIGIT << 20)
 
 
-def _runs(flat: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-    """Give starts, lengths, hashes and cases of the tokens, as ``Tokens`` has them."""
-    classes = CLASSES[flat]
+def _runs(octets: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the starts and ends of the runs that are no spaces."""
+    classes = np.frombuffer(octets.translate(_CLASS_OF), np.uint8)
     changes = np.flatnonzero(classes[1:] != classes[:-1]) + 1  # the buffer begins and ends blank
-    lengths = np.append(changes[1:], len(flat)) - changes
-    positions = np.arange(changes[0], len(flat)) - np.repeat(changes, lengths)
-    numbers = SCRAMBLED[flat[changes[0] :]] * POWERS[positions]
-    hashes = np.add.reduceat(numbers, changes - changes[0], dtype=np.uint32)
-    cases = np.add.reduceat(_CASES[flat], changes)
     tokens = np.flatnonzero(classes[changes])
-    return changes[tokens], lengths[tokens], hashes[tokens], cases[tokens]
+    return changes[tokens], changes[tokens + 1]
+
+
+def _hashes(
+    numbers: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Hash each token: its bytes' numbers, each times one power of the base more, added up.
+
+    One running sum over the buffer has all of them, each too large by the power at its start.
+    """
+    powers, inverses = _powers(1 << (len(numbers) - 1).bit_length())
+    running = np.cumsum(numbers * powers[: len(numbers)], dtype=np.uint32)
+    return _between(running, starts, ends) * inverses[starts]
+
+
+def _between(
+    running: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Give the sums from ``starts`` to before ``ends``, modulo 2^32, of a running sum."""
+    return running[ends - 1] - running[starts - 1]
+
+
+@lru_cache(maxsize=24)  # a size for each power of two
+def _powers(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Give the powers of the base from 0 on, and their inverses, modulo 2^32."""
+    both = np.ones((2, count), np.uint32)
+    both[:, 1:] = np.array([[_BASE], [pow(_BASE, -1, 1 << 32)]])
+    np.multiply.accumulate(both, axis=1, out=both)
+    return both[0], both[1]
 
 
 def _scramble() -> NDArray[np.uint32]:
@@ -130,4 +173,4 @@ def _scramble() -> NDArray[np.uint32]:
 
 
 SCRAMBLED: Final = _scramble()
-POWERS: Final = np.array([pow(_BASE, power, 1 << 32) for power in range(1024)], np.uint32)
+POWERS: Final = _powers(16)[0]

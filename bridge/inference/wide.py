@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BLOCKS: Final = ("characters", "words", "traits")
 ORDERS: Final = (3, 4, 5)
 _WORD_TABLES: Final = 2  # of words, and of pairs of words
+_FIRST_KINDS: Final = (0, len(ORDERS), len(ORDERS) + _WORD_TABLES)  # of each block
 
 TRAITS: Final = (
     "bytes", "capitals", "digits", "codes", "currency", "exclaims", "asks", "links", "won back",
@@ -31,44 +32,66 @@ _SHARES: Final = np.array([0.0, 0.03, 0.06, 0.12, 0.25, 0.5])
 
 
 @dataclass(frozen=True, slots=True)
-class Ragged:
-    """Rows of the table, one text behind the other.
+class Grams:
+    """A batch of texts as the linear path reads it.
 
     Attributes:
-        values: (total,) int32.
-        starts: (n,) int64, the place of each text's first.
-        counts: (n,) int64, how many each text has.
+        ids: (total,) int32, rows of the table; those between the segments mean nothing.
+        begins: (6, n) int64, where the segment of each kind and text begins: n-grams of 3, 4 and 5
+            characters, words, pairs of words, traits.
+        counts: (6, n) int64, how long it is; 0 is possible.
+        sizes: (3, n) int64, features of each of ``BLOCKS``.
     """
 
-    values: NDArray[np.int32]
-    starts: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    begins: NDArray[np.int64]
     counts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
-    def of(self, rows: NDArray[np.int64]) -> list[NDArray[np.int32]]:
-        """Give the values of some texts, (count,) int32 each."""
-        bounds = zip(self.starts[rows].tolist(), self.counts[rows].tolist(), strict=True)
-        return [self.values[start : start + count] for start, count in bounds]
+    def sums(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Add each text's rows up, each block divided by the square root of its size, (n,).
 
-
-@dataclass(frozen=True, slots=True)
-class Grams:
-    """A batch of texts as the linear path reads it, one ``Ragged`` for each of ``BLOCKS``."""
-
-    blocks: tuple[Ragged, ...]
-
-    def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Lay some texts out, block by block.
-
-        Returns:
-            grams, (total,) int32; counts, (3, k) int64, how many of them each text has.
+        In double precision and segment by segment: no text's sum depends on another text.
         """
-        grams = np.concatenate([part for block in self.blocks for part in block.of(rows)])
-        return grams, np.stack([block.counts[rows] for block in self.blocks])
+        bounds = np.stack([self.begins, self.begins + self.counts], axis=-1).ravel()
+        kinds = np.add.reduceat(table.take(self.ids), bounds, dtype=np.float64)[::2]
+        kinds = np.where(self.counts > 0, kinds.reshape(self.counts.shape), 0.0)
+        blocks = np.add.reduceat(kinds, _FIRST_KINDS, axis=0)
+        total: NDArray[np.float64] = (blocks / np.sqrt(np.maximum(self.sizes, 1))).sum(axis=0)
+        return total
+
+    def of_block(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """List one block's features, kind by kind: each one's text and its row of the table."""
+        place = BLOCKS.index(name)
+        kinds = slice(_FIRST_KINDS[place], [*_FIRST_KINDS, len(self.counts)][place + 1])
+        begins, counts = self.begins[kinds].ravel(), self.counts[kinds].ravel()
+        texts = np.tile(np.arange(self.counts.shape[1]), len(counts) // self.counts.shape[1])
+        skipped = np.repeat(begins - (np.cumsum(counts) - counts), counts)
+        return np.repeat(texts, counts), self.ids[skipped + np.arange(len(skipped))]
 
 
 def table_rows(bits: int) -> int:
     """Count the rows of the one table."""
     return _trait_base(bits) + len(TRAITS) * _BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """The linear path.
+
+    Attributes:
+        table: (``table_rows(bits)``,) float32, the weight of each feature.
+        intercept: Added to each text's sum.
+        share: Of this path in the logit; the rest is the LSTM's.
+    """
+
+    table: NDArray[np.float32]
+    intercept: float
+    share: float
+
+    def logits(self, grams: Grams) -> NDArray[np.float64]:
+        """Give this path's logits of spam, (n,)."""
+        return grams.sums(self.table) + self.intercept
 
 
 def grams(tokens: Tokens, won_back: NDArray[np.int64], bits: int) -> Grams:
@@ -79,37 +102,47 @@ def grams(tokens: Tokens, won_back: NDArray[np.int64], bits: int) -> Grams:
         won_back: (n,) int64, letters that the preparation won back, ``bridge.text.won_back``.
         bits: Each order of n-grams has ``2 ** bits`` rows.
     """
-    return Grams((_characters(tokens, bits), _words(tokens, bits), _traits(tokens, won_back, bits)))
+    parts = [_characters(tokens, bits), _words(tokens, bits), _traits(tokens, won_back, bits)]
+    shifts = np.cumsum([0, *(len(ids) for ids, *_ in parts)]).tolist()
+    begins = [begins + shift for (_, begins, _), shift in zip(parts, shifts, strict=False)]
+    counts = [counts for *_, counts in parts]
+    sizes = np.stack([kinds.sum(axis=0) for kinds in counts])
+    ids = np.concatenate([*(ids for ids, *_ in parts), _NOTHING])  # a segment may end here
+    return Grams(ids, np.concatenate(begins), np.concatenate(counts), sizes)
 
 
-def _characters(tokens: Tokens, bits: int) -> Ragged:
+_Segments = tuple["NDArray[np.int32]", "NDArray[np.int64]", "NDArray[np.int64]"]
+"""Rows of the table, and where the segments of each kind and text begin and how long they are."""
+_NOTHING: Final = np.zeros(1, np.int32)
+
+
+def _characters(tokens: Tokens, bits: int) -> _Segments:
     """Number the n-grams of each text's characters, its two edges included, spaces left out."""
-    solid = tokens.flat != ord(" ")
-    first = np.cumsum(tokens.sizes + len(GAP)) - tokens.sizes  # of each text, in flat
-    sizes = np.add.reduceat(solid, first, dtype=np.int64) - len(GAP)  # each with the gap behind it
-    octets = tokens.flat[solid][len(GAP) - 1 : -1]  # from the edge before the first text
-    spans = sizes + len(GAP)
-    left = np.repeat(np.cumsum(spans) - 1, spans) - np.arange(len(octets))  # to its text's edge
-    hashes = np.zeros((len(octets), len(ORDERS)), np.uint32)
-    numbers = SCRAMBLED[octets]
-    rolling = numbers.copy()
+    octets = np.frombuffer(tokens.octets.translate(None, b" "), np.uint8)[len(GAP) - 1 : -1]
+    edges = np.flatnonzero(octets == 0)  # before a text, behind it, and one more
+    begins, sizes = edges[::3], edges[1::3] - edges[::3] + 1
+    numbers = SCRAMBLED.take(octets)
+    rolling = numbers + np.zeros((len(ORDERS), 1), np.uint32)
     for order in range(2, ORDERS[-1] + 1):
-        rolling = rolling[:-1] + numbers[order - 1 :] * POWERS[order - 1]
-        if order >= ORDERS[0]:
-            hashes[: len(rolling), order - ORDERS[0]] = rolling + np.uint32(order)
-    ids = index(hashes, bits).astype(np.int32) + (np.arange(len(ORDERS), dtype=np.int32) << bits)
-    counts = sum(np.maximum(sizes + 3 - order, 0) for order in ORDERS)
-    return _ragged(ids[left[:, None] >= np.array(ORDERS)], np.asarray(counts))
+        rolling[max(order - ORDERS[0], 0) :, : 1 - order] += (
+            numbers[order - 1 :] * POWERS[order - 1]
+        )
+    rolling += np.array(ORDERS, np.uint32)[:, None]
+    ids = index(rolling, bits).view(np.int32)
+    ids += _bases(0, len(ORDERS), bits)
+    counts = np.maximum(sizes - np.array(ORDERS)[:, None] + 1, 0)
+    return ids.ravel(), begins + np.arange(len(ORDERS))[:, None] * len(octets), counts
 
 
-def _words(tokens: Tokens, bits: int) -> Ragged:
-    hashes = np.zeros((len(tokens.hashes), _WORD_TABLES), np.uint32)
-    hashes[:, 0] = tokens.hashes
-    hashes[:-1, 1] = tokens.hashes[:-1] * POWERS[3] + tokens.hashes[1:]
-    base = (np.arange(_WORD_TABLES, dtype=np.int32) + len(ORDERS)) << bits
-    ids = index(hashes, bits).astype(np.int32) + base
-    present = np.stack([np.ones_like(tokens.last), ~tokens.last], axis=1)
-    return _ragged(ids[present], 2 * tokens.counts - 1)
+def _words(tokens: Tokens, bits: int) -> _Segments:
+    ids = index(np.stack([tokens.hashes, tokens.pairs]), bits).view(np.int32)
+    ids += _bases(len(ORDERS), _WORD_TABLES, bits)
+    begins = tokens.firsts + np.array([[0], [len(tokens.hashes)]])
+    return ids.ravel(), begins, np.stack([tokens.counts, tokens.counts - 1])
+
+
+def _bases(first: int, tables: int, bits: int) -> NDArray[np.int32]:
+    return np.arange(first, first + tables, dtype=np.int32)[:, None] << bits
 
 
 # --- traits: what a text looks like --------------------------------------------------------------
@@ -135,21 +168,19 @@ _EACH: Final = np.arange(_MARKS.shape[1]) * 10  # bits for each count: a text is
 _PACKED: Final = _MARKS @ (1 << _EACH)
 
 
-def _traits(tokens: Tokens, won_back: NDArray[np.int64], bits: int) -> Ragged:
+def _traits(tokens: Tokens, won_back: NDArray[np.int64], bits: int) -> _Segments:
     """Sort each trait into buckets: shares of the text, or counts up to three."""
-    first = np.cumsum(tokens.sizes + len(GAP)) - tokens.sizes
-    packed = np.add.reduceat(_PACKED[tokens.flat], first)
+    sizes = tokens.sizes
+    packed = np.add.reduceat(_PACKED.take(tokens.flat), tokens.begins)  # with the gap behind
     counts = packed[:, None] >> _EACH & 1023
-    links = np.bincount(tokens.text_of, np.isin(tokens.hashes, _LINKS), len(tokens.sizes))
-    buckets = np.empty((len(tokens.sizes), len(TRAITS)), np.int32)
-    buckets[:, 0] = np.log2(tokens.sizes)
-    buckets[:, 1:4] = np.searchsorted(_SHARES, counts[:, :3] / tokens.sizes[:, None])
+    links = np.flatnonzero((tokens.hashes == _LINKS[:, None]).any(axis=0))
+    texts = np.searchsorted(tokens.firsts, links, side="right") - 1
+    buckets = np.empty((len(sizes), len(TRAITS)), np.int32)
+    buckets[:, 0] = np.log2(sizes)
+    buckets[:, 1:4] = np.searchsorted(_SHARES, counts[:, :3] / sizes[:, None])
     buckets[:, 4:7] = np.minimum(counts[:, 3:], 3)
-    buckets[:, 7] = np.minimum(links, 3)
-    buckets[:, 8] = np.searchsorted(_SHARES, won_back / tokens.sizes)
-    base = _trait_base(bits) + np.arange(len(TRAITS), dtype=np.int32) * _BUCKETS
-    return _ragged((buckets + base).ravel(), np.full(len(tokens.sizes), len(TRAITS)))
-
-
-def _ragged(values: NDArray[np.int32], counts: NDArray[np.int64]) -> Ragged:
-    return Ragged(values, np.cumsum(counts) - counts, counts)
+    buckets[:, 7] = np.minimum(np.bincount(texts, minlength=len(sizes)), 3)
+    buckets[:, 8] = np.searchsorted(_SHARES, won_back / sizes)
+    buckets += _trait_base(bits) + np.arange(len(TRAITS), dtype=np.int32) * _BUCKETS
+    begins = np.arange(len(sizes)) * len(TRAITS)
+    return buckets.ravel(), begins[None], np.full((1, len(sizes)), len(TRAITS))

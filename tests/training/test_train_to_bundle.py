@@ -87,6 +87,21 @@ def test_the_bundle_answers_as_keras_does(model: "Model", bundle_directory: Path
     np.testing.assert_allclose(served, model.probabilities(texts), atol=1e-4)
 
 
+def test_the_lstm_alone_is_trained_exported_and_answers_as_keras_does(
+    texts: "Texts", tmp_path: Path
+) -> None:
+    """No linear path, no teacher, no table; its own calibration and threshold."""
+    alone = config.load("spam-1")
+    training = alone.training.model_copy(update={"epochs": 3, "batch": 8, "learning_rate": 5e-3})
+    brief = alone.model_copy(update={"training": training})
+    model = models.fit(brief, texts, 1, _without_progress)
+    export.export(brief, model, {}, tmp_path)
+    served = load(tmp_path).scores(texts.texts)[:, 1]
+    np.testing.assert_allclose(served, model.probabilities(texts.texts), atol=1e-4)
+    assert metrics.figures(texts.labels, served, 0.5).auc > 0.8
+    assert not (tmp_path / "wide.npy").exists()
+
+
 def test_the_same_weights_are_the_same_bytes(
     small: "ModelConfig", model: "Model", bundle_directory: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """A bundle: what is refused, and that scores depend on the text alone."""
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import BadBundle
 from bridge.inference.bundle import Bundle, load, sub_batches
+from bridge.inference.manifest import FILES, WIDE_FILE
 
 SHIPPED = Path(__file__).parents[2] / "models" / "spam" / "2"
 FORMER = SHIPPED.with_name("1")
@@ -53,9 +55,9 @@ def test_the_shipped_bundle_says_what_it_is(bundle: Bundle) -> None:
 
 
 def test_the_shipped_bundle_is_small_and_holds_no_code() -> None:
-    """Five files of data, together below ten megabytes."""
+    """Files of data, together below ten megabytes."""
     files = {file.name: file.stat().st_size for file in SHIPPED.iterdir()}
-    assert set(files) == {"bundle.json", "card.md", "golden.json", "model.onnx", "network.json"}
+    assert set(files) == {"bundle.json", *FILES, WIDE_FILE}
     assert sum(files.values()) < 10_000_000
 
 
@@ -69,7 +71,7 @@ def test_the_former_bundle_still_answers() -> None:
 def test_each_path_can_be_asked_alone(bundle: Bundle) -> None:
     """The logit lies between those of the two paths."""
     texts = ["win a free prize now, call to claim", "see you at six", ""]
-    wide, deep, both = (bundle.logits(texts, output) for output in ("wide", "deep", "logit"))
+    wide, deep, both = (bundle.logits(texts, path) for path in ("wide", "deep", "both"))
     assert ((both - wide) * (both - deep) <= 0).all()
 
 
@@ -112,13 +114,11 @@ def test_sub_batches_hold_each_text_once_within_the_bound(lengths: list[int]) ->
     groups = sub_batches(np.array(lengths))
     assert sorted(np.concatenate(groups).tolist()) == list(range(len(lengths)))
     for group in groups:
-        assert len(group) <= 16
+        assert len(group) <= 32
         assert len(group) == 1 or len(group) * np.array(lengths)[group].max() <= 1024
 
 
-@pytest.mark.parametrize(
-    "name", ["bundle.json", "card.md", "golden.json", "model.onnx", "network.json"]
-)
+@pytest.mark.parametrize("name", ["bundle.json", *FILES, WIDE_FILE])
 def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
     """Whichever file is gone, the message names it."""
     (copy / name).unlink()
@@ -126,7 +126,7 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
         load(copy)
 
 
-@pytest.mark.parametrize("name", ["card.md", "golden.json", "model.onnx", "network.json"])
+@pytest.mark.parametrize("name", [*FILES, WIDE_FILE])
 def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
     """One byte more, and the hash tells."""
     with (copy / name).open("ab") as file:
@@ -145,6 +145,9 @@ def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
         lambda document: document.update(surprise=True),
         lambda document: document["preparation"].update(text=0),
         lambda document: document["preparation"].update(table_bits=99),
+        lambda document: document["preparation"].update(stride=0),
+        lambda document: document["preparation"].pop("wide_bits"),
+        lambda document: document.pop("wide"),
         lambda document: document["calibration"].update(slope=-1.0),
         lambda document: document["files"].update({"../escape": "0" * 64}),
         lambda document: document["files"].pop("golden.json"),
@@ -190,4 +193,16 @@ def test_a_model_that_is_no_model_is_refused(copy: Path) -> None:
     """What ONNX Runtime cannot read never serves."""
     _replace(copy, "model.onnx", b"no model")
     with pytest.raises(BadBundle, match=r"model\.onnx"):
+        load(copy)
+
+
+@pytest.mark.parametrize(
+    "table", [np.zeros(8, np.float16), np.zeros(163_984, np.float32), np.array(["x"], object)]
+)
+def test_a_table_that_is_another_is_refused(copy: Path, table: np.ndarray) -> None:
+    """Too short, too wide, or one that would run code."""
+    file = io.BytesIO()
+    np.save(file, table)
+    _replace(copy, WIDE_FILE, file.getvalue())
+    with pytest.raises(BadBundle, match=WIDE_FILE):
         load(copy)

@@ -14,22 +14,26 @@ PLAIN = st.text(alphabet=st.characters(exclude_categories=())).map(canonicalise)
 
 
 def _alone(text: str) -> np.ndarray:
-    return pad(encode(tokenise([text]), BITS), np.array([0]))[0][:, 0]
+    return pad(encode(tokenise([text]), BITS), np.array([0]), 1)[0][:, :, 0, 0]
 
 
-@given(st.lists(PLAIN, min_size=1, max_size=6))
-def test_a_text_is_encoded_the_same_in_any_company(texts: list[str]) -> None:
+@given(st.lists(PLAIN, min_size=1, max_size=6), st.integers(1, 4))
+def test_a_text_is_encoded_the_same_in_any_company(texts: list[str], stride: int) -> None:
     """Neighbours and padding leave no trace; every index fits its table."""
     encoded = encode(tokenise(texts), BITS)
-    ids, steps = pad(encoded, np.arange(len(texts)))
-    assert ids.shape[:2] == (len(FEATURES), len(texts))
+    ids, steps = pad(encoded, np.arange(len(texts)), stride)
+    assert ids.shape == (len(FEATURES), steps.max(), len(texts), stride)
     assert (ids[:5] < 1 << BITS).all()
     assert (ids[5] < SHAPES).all()
     assert (ids >= 0).all()
     for row, text in enumerate(texts):
-        assert 1 <= steps[row] <= LONGEST_TOKENS
-        np.testing.assert_array_equal(ids[:, row, : steps[row]], _alone(text))
-        assert not ids[:, row, steps[row] :].any()
+        alone = _alone(text)
+        count = alone.shape[1]
+        assert 1 <= count <= LONGEST_TOKENS
+        assert steps[row] == -(-count // stride)
+        tokens = ids[:, :, row].reshape(len(FEATURES), -1)
+        np.testing.assert_array_equal(tokens[:, :count], alone)
+        assert not tokens[:, count:].any()
 
 
 def test_tokens_are_words_and_signs() -> None:

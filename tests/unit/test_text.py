@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.text import CODES, LONGEST_CHARS, canonicalise
+from bridge.text import CODES, LONGEST_CHARS, canonicalise, canonicalise_all
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # lone surrogates as well
 TRICKY = st.text(
@@ -68,6 +68,14 @@ def test_any_text_comes_out_in_the_small_alphabet_and_stays_as_it_is(text: str) 
     plain = canonicalise(text)
     assert set(plain) <= ALPHABET
     assert canonicalise(plain) == plain
+
+
+@given(st.lists(ANY_TEXT | TRICKY, min_size=4, max_size=12))
+@example(["a b c d", " x", "x ", "a1a"])
+@example(["0abc", "ab00", "a11a", "a@a", "111"])
+def test_texts_come_out_together_as_they_do_alone(texts: list[str]) -> None:
+    """The search over all of them finds every text that a pattern changes."""
+    assert canonicalise_all(texts) == [canonicalise(text) for text in texts]
 
 
 def test_every_character_has_a_fixed_meaning() -> None:

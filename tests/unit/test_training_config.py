@@ -25,9 +25,16 @@ def test_the_shipped_model_is_judged_by_three_seeds() -> None:
     assert len(set(shipped.seeds)) >= 3
 
 
+def test_the_lstm_alone_has_no_linear_path() -> None:
+    """Its configuration says nothing of one, and no teacher's share is in its targets."""
+    alone = config.load("spam-1")
+    assert (alone.name, alone.version, alone.wide) == ("spam", 1, None)
+    assert alone.training.soft == 0
+
+
 def test_an_unknown_configuration_names_the_known_ones() -> None:
     """A mistyped name is mended by reading the message."""
-    known = "ngram-svc, ngram-svc-canonical, spam-2, workshop"
+    known = "ngram-svc, ngram-svc-canonical, spam-1, spam-2, workshop"
     with pytest.raises(TrainingError, match=f"there are {known}"):
         config.load("spam-9")
 

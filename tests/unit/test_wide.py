@@ -6,38 +6,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.inference.inputs import prepare
-from bridge.inference.wide import BLOCKS, TRAITS, table_rows
+from bridge.inference.wide import BLOCKS, TRAITS, Grams, Wide, table_rows
 from bridge.text import canonicalise, won_back
 
 BITS = 15
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=80)
 
 
-def _alone(text: str) -> tuple[np.ndarray, np.ndarray]:
-    grams = prepare([text], BITS, BITS).grams
+def _grams(texts: list[str]) -> Grams:
+    grams = prepare(texts, BITS, BITS).grams
     assert grams is not None
-    return grams.take(np.array([0]))
+    return grams
 
 
 def _block(text: str, name: str) -> np.ndarray:
-    values, counts = _alone(text)
-    ends = np.cumsum(counts[:, 0])
-    place = BLOCKS.index(name)
-    return values[ends[place] - counts[place, 0] : ends[place]]
+    return _grams([text]).of_block(name)[1]
 
 
 @given(st.lists(ANY_TEXT, min_size=1, max_size=6))
 def test_a_text_has_the_same_features_in_any_company(texts: list[str]) -> None:
     """Neighbours leave no trace, counts are right, every feature has its row."""
-    grams = prepare(texts, BITS, BITS).grams
-    assert grams is not None
+    grams = _grams(texts)
+    for name, sizes in zip(BLOCKS, grams.sizes, strict=True):
+        owners, ids = grams.of_block(name)
+        np.testing.assert_array_equal(np.bincount(owners, minlength=len(texts)), sizes)
+        assert ((ids >= 0) & (ids < table_rows(BITS))).all()
+        for row, text in enumerate(texts):
+            np.testing.assert_array_equal(ids[owners == row], _block(text, name))
+
+
+@given(st.lists(ANY_TEXT, min_size=1, max_size=6))
+def test_a_logit_is_the_sum_of_the_features_block_by_block(texts: list[str]) -> None:
+    """Each block is divided by the square root of its size; a text's neighbours do not matter."""
+    table = np.random.default_rng(0).normal(size=table_rows(BITS)).astype(np.float32)
+    logits = Wide(table, 0.5, 0.75).logits(_grams(texts))
     for row, text in enumerate(texts):
-        values, counts = grams.take(np.array([row]))
-        expected, expected_counts = _alone(text)
-        np.testing.assert_array_equal(values, expected)
-        np.testing.assert_array_equal(counts, expected_counts)
-        assert counts.sum() == len(values)
-        assert ((values >= 0) & (values < table_rows(BITS))).all()
+        blocks = [table[_block(text, name)].astype(np.float64) for name in BLOCKS]
+        expected = 0.5 + sum(block.sum() / np.sqrt(max(len(block), 1)) for block in blocks)
+        assert logits[row] == pytest.approx(expected, abs=1e-9)
+        assert logits[row] == Wide(table, 0.5, 0.75).logits(_grams([text]))[0]
 
 
 def test_the_characters_are_the_same_however_a_text_is_spaced() -> None:
