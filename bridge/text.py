@@ -88,9 +88,6 @@ _LEET: Final = re.compile(  # the sign first, so that the search skips what is n
 )
 _LEET_LETTERS: Final = str.maketrans("013457$@!|", "oieastsail")
 _DIGITS: Final = re.compile(r"[0-9]{3,}")
-_FOUR_SINGLES: Final = re.compile(
-    r"[A-Za-z0-9$@][ ._*|/~+-][A-Za-z0-9$@][ ._*|/~+-][A-Za-z0-9$@][ ._*|/~+-][A-Za-z0-9$@]"
-)
 _ODD: Final = re.compile(r"[^ -~]+")
 
 _NO_LETTERS: Final = bytes(set(range(128)) - set(string.ascii_letters.encode()))
@@ -172,7 +169,7 @@ def _unescape(text: str) -> str:
 def _respace(text: str) -> str:
     """Rejoin spaced words and leave one space between any two."""
     single = _BETWEEN.sub(" ", text)
-    if _FOUR_SINGLES.search(single):
+    if b"x.x.x.x" in single.encode("latin-1").translate(_SINGLE_SHAPE):
         single = _BETWEEN.sub(" ", _SINGLES.sub(_rejoin, text))
     return single.strip(" ")
 
@@ -196,6 +193,11 @@ _WORTH_A_SEARCH: Final = 4  # texts: for fewer the patterns themselves are as qu
 _EDGE: Final = "\0"  # around each text; in no narrowed one
 _AHEAD: Final = 8  # characters that a search looks ahead, at most
 _SINGLE: Final = string.ascii_letters + string.digits + "$@"
+_SEPARATING: Final = " ._*|/~+-"
+_SINGLE_SHAPE: Final = bytes(
+    ord("x") if chr(code) in _SINGLE else ord(".") if chr(code) in _SEPARATING else 0
+    for code in range(256)
+)
 
 
 def _kinds(*kinds: str) -> bytes:
@@ -205,7 +207,7 @@ def _kinds(*kinds: str) -> bytes:
     )
 
 
-_SPACING: Final = _kinds(_SINGLE, " ._*|/~+-", " ", " " + _EDGE)
+_SPACING: Final = _kinds(_SINGLE, _SEPARATING, " ", " " + _EDGE)
 _SPELLING: Final = _kinds(
     string.ascii_letters, string.ascii_lowercase, string.digits, "013457$|@", "03$@", "!"
 )
@@ -219,9 +221,9 @@ class _Search:
         self._bits = np.frombuffer(joined.encode("latin-1").translate(table), np.uint8)
         self._ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + len(_EDGE))
 
-    def kinds(self) -> list[NDArray[np.bool_]]:
-        """Say of each character whether it is of a kind, kind by kind."""
-        return [(self._bits & np.uint8(1 << bit)) != 0 for bit in range(6)]
+    def kinds(self, count: int) -> list[NDArray[np.bool_]]:
+        """Say of each character whether it is of a kind, for the first ``count`` kinds."""
+        return [(self._bits & np.uint8(1 << bit)) != 0 for bit in range(count)]
 
     def rows(self, found: NDArray[np.bool_]) -> list[int]:
         """Name the texts in which something begins, or right before which."""
@@ -232,7 +234,7 @@ class _Search:
 def _spaced(texts: Sequence[str]) -> list[int]:
     """Find the texts that ``_respace`` may change."""
     search = _Search(texts, _SPACING)
-    single, separator, space, blank, *_ = search.kinds()
+    single, separator, space, blank = search.kinds(4)
     found = np.zeros_like(space)
     found[:-1] = space[:-1] & blank[1:] | blank[:-1] & space[1:]
     pairs = single[:-1] & separator[1:]  # four singles with a separator between any two
@@ -243,7 +245,7 @@ def _spaced(texts: Sequence[str]) -> list[int]:
 def _leet_and_digits(texts: Sequence[str]) -> tuple[list[int], list[int]]:
     """Find the texts that ``_unleet`` may change, and those with a run of digits to be cut."""
     search = _Search(texts, _SPELLING)
-    letter, lower, digit, odd, zero, bang = search.kinds()
+    letter, lower, digit, odd, zero, bang = search.kinds(6)
     word = letter | digit
     found = letter[:-4] & odd[1:-3] & (letter[2:-2] | odd[2:-2] & letter[3:-1])
     found |= lower[:-4] & bang[1:-3] & lower[2:-2]
