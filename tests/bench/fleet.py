@@ -58,8 +58,15 @@ class Backlog:
             time.sleep(_LOOK_AGAIN_S)
 
     def _shipped(self) -> int:
-        with closing(sqlite3.connect(self.folder / "clerk.sqlite")) as file:
-            return int(file.execute("SELECT shipped FROM journal").fetchone()[0])
+        try:
+            with closing(sqlite3.connect(f"{self._notebook}?mode=ro", uri=True)) as file:
+                return int(file.execute("SELECT shipped FROM journal").fetchone()[0])
+        except (sqlite3.OperationalError, TypeError):
+            return 0  # the clerk has only just started, and not made its notebook yet
+
+    @property
+    def _notebook(self) -> str:
+        return (self.folder / "clerk.sqlite").absolute().as_uri()
 
 
 class FleetSuite:

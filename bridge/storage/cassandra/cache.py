@@ -23,8 +23,8 @@ from bridge.storage.cassandra.writes import composite
 STATEMENTS = (READ_VERDICTS,)
 
 _PROBE_S = 1.0
-_KEYS_MAX = 64
-"""Keys of one ``IN``: 11 us each on the client (measured), and no burden on its coordinator."""
+_KEYS_MAX = 256
+"""Keys of one ``IN``: a whole batch. In fours it took as long, and the client twice the CPU."""
 
 
 class CassandraCache:
@@ -62,13 +62,13 @@ class CassandraCache:
                 self._session.send(READ_VERDICTS, [model, group], timeout_s=deadline_s, near=near),
             )
             for model in {model for model, _ in keys}
-            for near, group in self._grouped([key for key in keys if key[0] == model])
+            for near, group in self._grouped(model, [key for name, key in keys if name == model])
         ]
         found: dict[CacheKey, Classification] = {}
         for model, pending in verdicts:
-            for row in pending.result():
-                found[model, row.text_key] = Classification(
-                    row.label, row.score, to_json(dict(row.scores)).decode(), model
+            for key, label, score, scores in pending.result():
+                found[model, key] = Classification(
+                    label, score, to_json(dict(scores)).decode(), model
                 )
         return found
 
@@ -82,19 +82,16 @@ class CassandraCache:
     def put_many(self, entries: Mapping[CacheKey, Classification]) -> None:
         """Leave it to the clerk, who has every new verdict in the journal."""
 
-    def _grouped(self, keys: Sequence[CacheKey]) -> Iterator[tuple[bytes, list[bytes]]]:
+    def _grouped(self, model: str, keys: Sequence[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
         """Yield text keys by replica, with a routing key that leads there."""
-        groups: dict[object, list[CacheKey]] = {}
+        groups: dict[object, list[bytes]] = {}
+        before = composite(model.encode())
         for key in keys:
-            groups.setdefault(self._session.replica(_routing_key(key)), []).append(key)
+            groups.setdefault(self._session.replica(before + composite(key)), []).append(key)
         for group in groups.values():
             for start in range(0, len(group), _KEYS_MAX):
                 some = group[start : start + _KEYS_MAX]
-                yield _routing_key(some[0]), [text_key for _, text_key in some]
-
-
-def _routing_key(key: CacheKey) -> bytes:
-    return composite(key[0].encode(), key[1])
+                yield before + composite(some[0]), some
 
 
 def open_cache(settings: Cassandra, clock: Clock) -> CassandraCache:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
+from collections import namedtuple
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 from cassandra import ConsistencyLevel, ProtocolVersion
 from cassandra.auth import PlainTextAuthProvider
@@ -14,7 +19,6 @@ from cassandra.policies import (
     FallthroughRetryPolicy,
     TokenAwarePolicy,
 )
-from cassandra.query import named_tuple_factory
 
 from bridge.settings import Cassandra
 
@@ -43,7 +47,7 @@ def make_cluster(settings: Cassandra) -> Cluster:
         # Whoever sent a statement knows whether it is worth another attempt; the driver does not.
         retry_policy=FallthroughRetryPolicy(),
         consistency_level=ConsistencyLevel.name_to_value[settings.consistency],
-        row_factory=named_tuple_factory,
+        row_factory=_rows,
         request_timeout=_REQUEST_TIMEOUT_S,
     )
     options: dict[str, object] = {
@@ -52,6 +56,9 @@ def make_cluster(settings: Cassandra) -> Cluster:
         "reconnection_policy": ExponentialReconnectionPolicy(0.5, 10, max_attempts=None),
         "connect_timeout": _CONNECT_TIMEOUT_S,
         "compression": False,
+        # The driver writes 4 KB at a time, and without this the rest of a statement waits for the
+        # server's delayed acknowledgement: 44 ms a batch (measured).
+        "sockopts": [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         "auth_provider": _login(settings),
     }
     with warnings.catch_warnings():
@@ -73,3 +80,14 @@ def _login(settings: Cassandra) -> PlainTextAuthProvider | None:
     if settings.username is None or settings.password is None:
         return None
     return PlainTextAuthProvider(settings.username, settings.password.get_secret_value())
+
+
+def _rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """Name the columns of an answer, as the driver does; it makes a new class for each answer."""
+    return list(map(_row_class(tuple(names))._make, rows))
+
+
+@cache
+def _row_class(names: tuple[str, ...]) -> Any:
+    columns = [name.strip("[]") for name in names]  # a transaction's [applied]
+    return namedtuple("Row", columns)  # noqa: PYI024 - known only when the answer is there
