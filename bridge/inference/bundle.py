@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import BadBundle
-from bridge.inference.encode import pad
+from bridge.inference.encode import Encoded, pad
 from bridge.inference.inputs import Batch, prepare
 from bridge.inference.manifest import WIDE_FILE, Golden, Manifest
 from bridge.inference.network import Network
@@ -33,6 +34,11 @@ TOLERANCE: Final = 1e-4
 _TEXTS_AT_ONCE: Final = 32
 _PADDED_TOKENS_AT_ONCE: Final = 1_024
 """A sub-batch holds texts of similar length, so that one long text does not pad 63 short ones."""
+
+_WORTH_A_THREAD: Final = 32
+"""Texts from which on both paths work side by side; below, handing over costs what it gains."""
+
+_beside: Final = ThreadPoolExecutor(1, "lstm")
 
 _GOLDEN: Final = TypeAdapter(tuple[Golden, ...])
 
@@ -70,33 +76,32 @@ class Bundle:
         Returns:
             (n, len(labels)) float64: calibrated probabilities, each row summing to 1.
         """
-        return self.scores_of(self.prepare(texts))
-
-    def prepare(self, texts: Sequence[str]) -> Batch:
-        """Prepare texts: the part of ``scores`` that is written in Python and NumPy."""
-        return prepare(texts, self._preparation.table_bits, self._preparation.wide_bits)
-
-    def scores_of(self, batch: Batch) -> NDArray[np.float64]:
-        """Score what ``prepare`` returned: the part that is mostly ONNX Runtime's."""
-        spam = self._calibration.probability(self._logits(batch))
+        spam = self._calibration.probability(self.logits(texts))
         return np.stack([1.0 - spam, spam], axis=1)
 
     def logits(self, texts: Sequence[str], path: str = "both") -> NDArray[np.float64]:
         """Give the logit of spam before the calibration, (n,), or that of ``wide`` or ``deep``."""
-        return self._logits(self.prepare(texts), path)
-
-    def _logits(self, batch: Batch, path: str = "both") -> NDArray[np.float64]:
-        if path == "deep" or self._wide is None or batch.grams is None:
-            return self._deep(batch)
-        wide = self._wide.logits(batch.grams)
+        batch = self.prepare(texts)
+        wide = self._wide
+        if path == "deep" or wide is None:
+            return self._read(batch.encoded)
         if path == "wide":
-            return wide
-        return self._wide.share * wide + (1 - self._wide.share) * self._deep(batch)
+            return wide.logits(batch.grams)
+        # ONNX Runtime lets go of the interpreter while it works: both paths at once.
+        deep = _beside.submit(self._read, batch.encoded) if len(texts) >= _WORTH_A_THREAD else None
+        logits = wide.share * wide.logits(batch.grams)
+        logits += (1 - wide.share) * (deep.result() if deep else self._read(batch.encoded))
+        return logits
 
-    def _deep(self, batch: Batch) -> NDArray[np.float64]:
-        logits = np.empty(len(batch.encoded.lengths))
-        for rows in sub_batches(batch.encoded.lengths):
-            logits[rows] = self._network.logits(*pad(batch.encoded, rows, self._preparation.stride))
+    def prepare(self, texts: Sequence[str]) -> Batch:
+        """Prepare texts for both paths."""
+        return prepare(texts, self._preparation.table_bits, self._preparation.wide_bits)
+
+    def _read(self, encoded: Encoded) -> NDArray[np.float64]:
+        """Give the LSTM's logits, (n,)."""
+        logits = np.empty(len(encoded.lengths))
+        for rows in sub_batches(encoded.lengths):
+            logits[rows] = self._network.logits(*pad(encoded, rows, self._preparation.stride))
         return logits
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +15,38 @@ from bridge.text import canonicalise_all, won_back
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.inference.tokens import Tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Prepared texts.
+    """Prepared texts, n of them.
 
     Attributes:
+        texts: As they were received.
+        plain: In canonical form.
+        tokens: Found there.
         encoded: What the LSTM reads.
-        grams: What the linear path reads; None for a model without one.
+        wide_bits: See ``prepare``.
     """
 
+    texts: Sequence[str] = field(repr=False)
+    plain: Sequence[str] = field(repr=False)
+    tokens: Tokens = field(repr=False)
     encoded: Encoded
-    grams: Grams | None
+    wide_bits: int | None
+
+    @property
+    def grams(self) -> Grams:
+        """What the linear path reads, worked out when asked for.
+
+        Raises:
+            ValueError: The texts were prepared for a model without it.
+        """
+        if self.wide_bits is None:
+            raise ValueError("prepared for a model without a linear path")
+        letters = np.fromiter(map(won_back, self.texts, self.plain), np.int64, len(self.plain))
+        return grams(self.tokens, letters, self.wide_bits)
 
 
 def prepare(texts: Sequence[str], table_bits: int, wide_bits: int | None) -> Batch:
@@ -39,8 +59,4 @@ def prepare(texts: Sequence[str], table_bits: int, wide_bits: int | None) -> Bat
     """
     plain = canonicalise_all(texts)
     tokens = tokenise(plain)
-    encoded = encode(tokens, table_bits)
-    if wide_bits is None:
-        return Batch(encoded, None)
-    letters = np.fromiter(map(won_back, texts, plain), np.int64, len(plain))
-    return Batch(encoded, grams(tokens, letters, wide_bits))
+    return Batch(texts, plain, tokens, encode(tokens, table_bits), wide_bits)
