@@ -12,8 +12,8 @@ from training.config import Config, ModelConfig, SvcConfig, WorkshopConfig
 from training.export import MODELS
 
 HOW: Final = (
-    "Cost: CPU time, of all threads together, in microseconds. Ours: the shipped bundle, preparation"
-    " + inference in batches of 64 over the whole data set (in brackets: preparation alone; a text"
+    "Cost: CPU time, of all threads together, in microseconds. Ours: the shipped bundle,"
+    " preparation + inference in batches of 64 over the whole data set (in brackets: preparation alone; a text"
     " alone). The n-gram machine: scikit-learn, batches of 64. The workshop's: Keras `predict`, one"
     " text at a time, as it was served."
 )
