@@ -13,9 +13,9 @@ from training.export import MODELS
 
 HOW: Final = (
     "Cost: CPU time, of all threads together, in microseconds. Ours: the shipped bundle,"
-    " preparation + inference in batches of 64 over the whole data set (in brackets: preparation alone; a text"
-    " alone). The n-gram machine: scikit-learn, batches of 64. The workshop's: Keras `predict`, one"
-    " text at a time, as it was served."
+    " preparation + inference in batches of 64 over the whole data set (in brackets: preparation"
+    " alone; a text alone). The n-gram machine: scikit-learn, batches of 64. The workshop's:"
+    " Keras `predict`, one text at a time, as it was served."
 )
 _BATCH: Final = 64
 _REPEATS: Final = 3
