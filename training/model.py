@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 from training import deep, linear
 from training.augment import Augmentation
-from training.calibration import Platt, fit_platt, stretch
+from training.calibration import Platt, stretch
 from training.config import ModelConfig, WideSettings
 from training.data import Texts
 from training.deep import Advance
 from training.folds import hold_out
 from training.linear import Linear
 
+EVEN: Final = 0.5
+"""The threshold of the LSTM alone: the groups held out have too little ham to choose another by."""
+
 BLOCKED: Final = 0.008
-"""Share of the ham that may be called spam out of sample, when the threshold is chosen.
+"""Share of the ham that the linear path may call spam out of fold, when the threshold is chosen.
 
 Both paths together block less, and there Matthews' coefficient is at its best.
 """
@@ -73,12 +76,10 @@ def fit(config: ModelConfig, texts: Texts, seed: int, advance: Advance) -> Model
 def _alone(
     config: ModelConfig, texts: Texts, held: NDArray[np.bool_], seed: int, advance: Advance
 ) -> Model:
-    """Train the LSTM by the labels; the groups held out stop, calibrate and bound it."""
+    """Train the LSTM by the labels; the groups held out stop its training and stretch its logit."""
     network, out = _deep(config, texts, _smoothed(config, texts.labels), held, seed, advance)
-    logits = deep.logits(network, out.texts)
-    calibration = fit_platt(logits, out.labels)
-    logits = calibration.slope * logits + calibration.intercept
-    return Model(None, None, network, calibration, _threshold(logits, out.labels))
+    calibration = stretch(deep.logits(network, out.texts), out.labels)
+    return Model(None, None, network, calibration, EVEN)
 
 
 def _both(  # noqa: PLR0913, PLR0917  what a training is made of
@@ -128,15 +129,14 @@ def _deep(  # noqa: PLR0913, PLR0917  what a training is made of
     return network, out
 
 
-def _threshold(logits: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
+def _threshold(teacher: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
     """Choose the probability from which at most ``BLOCKED`` of the ham would be called spam.
 
-    By the linear path's logits out of fold, if there is one: calibrated as the blend is, and of
-    every text, where the groups held out are too few to count what is this rare. In tenths,
-    upwards: even so the count rests on some forty texts, and a finer threshold would follow their
-    noise.
+    By the linear path's logits out of fold: calibrated as the blend is, and of every text, where
+    the groups held out are too few to count what is this rare. In tenths, upwards: even so the
+    count rests on some forty texts, and a finer threshold would follow their noise.
     """
-    logit = np.quantile(logits[labels == 0], 1 - BLOCKED)
+    logit = np.quantile(teacher[labels == 0], 1 - BLOCKED)
     tenths = np.ceil(10 * Platt(1.0, 0.0).probability(logit))
     return float(np.clip(tenths, 2, 8)) / 10
 
