@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from bridge.storage.outbox import Outbox
 from tests.bench import contenders, processes, texts
 from tests.bench.contenders import Arena, Contender
-from tests.bench.fleet_figures import FLEET, FRESH, KNOWN, NAIVE, STORE, FleetFigures, Turn
+from tests.bench.fleet_figures import (
+    ALONE,
+    FLEET,
+    FRESH,
+    KNOWN,
+    NAIVE,
+    STORE,
+    FleetFigures,
+    Turn,
+)
 from tests.bench.load import StalledError
 
 if TYPE_CHECKING:
@@ -23,12 +32,14 @@ if TYPE_CHECKING:
     from tests.bench.plan import Plan
     from tests.bench.processes import Program
 
-_ROOTS = {name: f"bench/{name}" for name in ("embedded", "fleet", "naive")}
+_ROOTS = {name: f"bench/{name}" for name in ("embedded", "alone", "fleet", "naive")}
 _STRAYS_MAX = 1.0
 """Where the database was late, a text is classified anew; the report says and judges how many."""
 _DRAIN_WITHIN_S = 120.0
 _LOOK_AGAIN_S = 0.05
 _NAIVE_WINDOW = 100
+_FORGETFUL = {"BRIDGE_CACHE__MAX": "1"}
+"""A memory that knows nothing: what such a bridge knows, it knows from Cassandra, or infers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,13 @@ class FleetSuite:
         self._tell("starting with Cassandra", 0)
         cql = str(self._server.port), self._server.settings().keyspace
         naive = processes.python("tests.bench.naive", str(port), _ROOTS["naive"], *cql)
-        with naive, self._bridge("embedded") as embedded, self._fleet() as fleet:
-            self._measure(embedded, fleet, naive)
+        with (
+            naive,
+            self._bridge("embedded") as embedded,
+            self._bridge("alone", **_FORGETFUL) as alone,
+            self._bridge("fleet", **_FORGETFUL, **self._server.variables()) as fleet,
+        ):
+            self._measure(embedded, alone, fleet, naive)
         return self.figures
 
     def _bridge(self, name: str, **variables: str) -> Program:
@@ -117,27 +133,26 @@ class FleetSuite:
             _ROOTS[name], self._folder / name, BRIDGE_INSTANCE=f"bench-{name}", **variables
         )
 
-    def _fleet(self) -> Program:
-        """Start a bridge whose memory knows nothing: what it knows, it knows from Cassandra."""
-        return self._bridge("fleet", BRIDGE_CACHE__MAX="1", **self._server.variables())
-
-    def _measure(self, embedded: Program, fleet: Program, naive: Program) -> None:
-        distinct = contenders.endless(texts.distinct(contenders.WARM_TEXTS))
-        again = contenders.endless(texts.distinct(contenders.WARM_TEXTS))
+    def _measure(self, embedded: Program, alone: Program, fleet: Program, naive: Program) -> None:
+        distinct, again, once_more = (
+            contenders.endless(texts.distinct(contenders.WARM_TEXTS)) for _ in range(3)
+        )
         new = texts.NewTexts(seed=4).take
         lenient = partial(Contender, strays_max=_STRAYS_MAX)
         known = Contender(KNOWN, _ROOTS["embedded"], embedded, distinct, "memory")
         store = lenient(STORE, _ROOTS["fleet"], fleet, again, "store")
+        inferring = Contender(ALONE, _ROOTS["alone"], alone, once_more, "no")
         fresh = Contender(FRESH, _ROOTS["embedded"], embedded, new, "no")
         fleeting = lenient(FLEET, _ROOTS["fleet"], fleet, new, "no")
         bare = Contender(NAIVE, _ROOTS["naive"], naive, new)
-        for contender in (known, store, bare):
+        for contender in (known, store, inferring, bare):
             self._arena.await_first_answer(contender)
         for contender in (known, store):
             self._warm_up(contender)
-        self._find_windows((known, store, fresh, fleeting))
+        self._warm_the_server_up((store, fleeting))
+        self._find_windows((known, store, inferring, fresh, fleeting))
         self.figures.windows[NAIVE] = _NAIVE_WINDOW
-        self._take_turns((known, store, fresh, fleeting, bare))
+        self._take_turns((known, store, inferring, fresh, fleeting, bare))
 
     def _warm_up(self, contender: Contender) -> None:
         """Send each of the distinct texts once, and have Cassandra know of them."""
@@ -145,6 +160,14 @@ class FleetSuite:
         self._arena.saturate(anyhow, contenders.WARM_TEXTS, window=400)
         if contender.name == STORE:
             self._backlog.drain()
+
+    def _warm_the_server_up(self, contenders_of_it: Sequence[Contender]) -> None:
+        """Send what the turns will: Java compiles what it runs often, and takes a core for it."""
+        for number in range(self._plan.fleet_warm_ups):
+            self._tell("warming Cassandra up", number / self._plan.fleet_warm_ups)
+            for contender in contenders_of_it:
+                self._arena.saturate(contender, self._plan.fleet_run, window=400)
+                self._backlog.drain()
 
     def _find_windows(self, all_of_them: Sequence[Contender]) -> None:
         for contender in all_of_them:

@@ -13,15 +13,18 @@ if TYPE_CHECKING:
 
     from tests.bench.contenders import Throughput
 
-KNOWN, STORE, FRESH, FLEET, NAIVE = (
+KNOWN, STORE, ALONE, FRESH, FLEET, NAIVE = (
     "(b) embedded, known texts",
     "(d) known to Cassandra",
+    "(d) without Cassandra",
     "(c) embedded, new texts",
     "(e) new, with Cassandra",
     "the naive way",
 )
-EMBEDDED = {STORE: KNOWN, FLEET: FRESH}
-"""What each is compared with."""
+EMBEDDED = {STORE: ALONE, FLEET: FRESH}
+"""The embedded default under the same settings, given the same texts: what each is judged by."""
+_WITHOUT = {STORE: KNOWN, FLEET: FRESH}
+"""What does the same but for Cassandra, so that the CPU it takes more is Cassandra's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,18 @@ class FleetFigures:
 
     def client_us(self, name: str) -> float:
         """Return what Cassandra costs its client in all, in microseconds a message."""
-        pairs = zip(self.turns[name], self.turns[EMBEDDED[name]], strict=True)
+        pairs = zip(self.turns[name], self.turns[_WITHOUT[name]], strict=True)
         return median(with_it.cpu_us - without.cpu_us for with_it, without in pairs)
 
 
 def promises(figures: FleetFigures) -> list[Promise]:
     """Return what was promised, beside what was measured."""
     speeds = [
-        Promise(f"{short} messages/s, by {other}'s", figures.ratio(name, EMBEDDED[name]), 0.6)
-        for name, short, other in ((STORE, "(d)", "(b)"), (FLEET, "(e)", "(c)"))
+        Promise(f"{short} messages/s, by the embedded default's", ratio, 0.6)
+        for short, ratio in (
+            ("(d)", figures.ratio(STORE, EMBEDDED[STORE])),
+            ("(e)", figures.ratio(FLEET, EMBEDDED[FLEET])),
+        )
     ]
     costs = [
         Promise(

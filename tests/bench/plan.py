@@ -25,6 +25,7 @@ class Plan:
     seed_way: int = 60
     fleet_pairs: int = 3
     fleet_run: int = 20_000
+    fleet_warm_ups: int = 8
     naive: int = 2_000
     parts: tuple[str, ...] = PARTS
 
@@ -43,5 +44,6 @@ QUICK = Plan(
     seed_way=20,
     fleet_pairs=1,
     fleet_run=4_000,
+    fleet_warm_ups=1,
     naive=300,
 )

@@ -60,7 +60,9 @@ class CassandraFleet:
         }
         self._session = CassandraSession(settings.cassandra, sorted(statements), clock)
         self._forgetting = Forgetting(notebook, self._session)
-        outbox = Outbox(Path(settings.journal.path))
+        self._notebook = notebook
+        self._outbox = outbox = Outbox(Path(settings.journal.path))
+        self._backlog = 0
         journal = f"{settings.instance}/{notebook.journal_id}"
         self._shipper = Shipper(
             outbox,
@@ -114,14 +116,28 @@ class CassandraFleet:
 
     def _ship(self) -> None:
         while not self._ended.is_set():
+            begun_s = self._clock.monotonic_s()
             try:
                 self._hear_corrections()
                 shipped = self._shipper.ship()
+                is_behind = self._falls_behind()
             except Unavailable:
                 self._ended.wait(_PAUSE_S)  # said by `why`; the same page is due again
-            else:
-                if not shipped:
-                    self._ended.wait(_IDLE_S)
+                continue
+            if not shipped:
+                self._ended.wait(_IDLE_S)
+            elif is_behind:
+                self._ended.wait(self._clock.monotonic_s() - begun_s)
+
+    def _falls_behind(self) -> bool:
+        """Say whether the journal has grown by more than was shipped.
+
+        Then the path is at full load, on the same machine perhaps, and verdicts come first: half of
+        the time is theirs alone. What waits is on disk, and goes at full speed once they are fewer.
+        """
+        before = self._backlog
+        self._backlog = self._outbox.backlog(self._notebook.shipped, now_ms=0).rows
+        return self._backlog > before
 
     def _hear_corrections(self) -> None:
         """Tell what was corrected on other roots since the last time."""
