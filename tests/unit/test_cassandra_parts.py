@@ -30,30 +30,42 @@ def test_a_breaker_opens_after_failures_in_a_row(clock):
     """One success starts the count anew."""
     breaker = Breaker(3, 5.0, clock)
     for _ in range(2):
-        breaker.failed()
+        breaker.failed(clock.monotonic_s())
     breaker.succeeded()
     for _ in range(2):
-        breaker.failed()
+        breaker.failed(clock.monotonic_s())
     assert not breaker.is_open
-    breaker.failed()
+    breaker.failed(clock.monotonic_s())
     assert breaker.is_open
 
 
 def test_an_open_breaker_lets_one_try_when_its_time_is_over(clock):
     """The others wait for what comes of it."""
     breaker = Breaker(1, 5.0, clock)
-    breaker.failed()
+    breaker.failed(clock.monotonic_s())
     clock.go_on(4.9)
     assert breaker.is_open
     clock.go_on(0.1)
     assert [breaker.is_open for _ in range(3)] == [False, True, True]
-    breaker.failed()
+    breaker.failed(clock.monotonic_s())
     clock.go_on(4.9)
     assert breaker.is_open
     clock.go_on(0.1)
     assert not breaker.is_open
     breaker.succeeded()
     assert not breaker.is_open
+
+
+def test_what_was_sent_together_fails_once(clock):
+    """A late batch is one trouble, however many statements it was."""
+    breaker = Breaker(2, 5.0, clock)
+    sent_s = clock.monotonic_s()
+    clock.go_on(0.2)
+    for _ in range(4):
+        breaker.failed(sent_s)
+    assert not breaker.is_open
+    breaker.failed(clock.monotonic_s())
+    assert breaker.is_open
 
 
 def test_migrations_are_numbered_without_a_gap():

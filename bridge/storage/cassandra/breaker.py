@@ -19,6 +19,7 @@ class Breaker:
         self._open_s = open_s
         self._clock = clock
         self._failures = 0
+        self._failed_s = float("-inf")
         self._open_until_s = 0.0
 
     @property
@@ -36,8 +37,16 @@ class Breaker:
         """Close it."""
         self._failures = 0
 
-    def failed(self) -> None:
-        """Take note of a failure; the last one that is borne opens it."""
+    def failed(self, sent_s: float) -> None:
+        """Take note of a failure; the last one that is borne opens it.
+
+        Args:
+            sent_s: When the attempt was made. What was already on its way at the last failure tells
+                nothing new: a batch that is late as a whole has failed once.
+        """
+        if sent_s < self._failed_s:
+            return
+        self._failed_s = now_s = self._clock.monotonic_s()
         self._failures += 1
         if self._failures == self._failures_max:
-            self._open_until_s = self._clock.monotonic_s() + self._open_s
+            self._open_until_s = now_s + self._open_s

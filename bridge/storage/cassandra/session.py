@@ -69,6 +69,7 @@ class CassandraSession:
     def __init__(self, settings: Cassandra, statements: Sequence[str], clock: Clock) -> None:
         self._settings = settings
         self._statements = statements
+        self._clock = clock
         self._breaker = Breaker(_FAILURES_MAX, _OPEN_S, clock)
         self._room = threading.BoundedSemaphore(_IN_FLIGHT_MAX)
         self._cluster: Cluster | None = None
@@ -201,16 +202,17 @@ class CassandraSession:
         if not self._room.acquire(timeout=timeout_s):
             raise Unavailable("Cassandra: too much is in flight")
         self.calls += 1
+        settle = partial(self._settle, self._clock.monotonic_s())
         try:
             future = session.execute_async(make(), timeout=timeout_s, paging_state=page)
         except Exception as error:  # noqa: BLE001 - the driver's errors have no root
-            self._settle(error)
+            settle(error)
             raise _wrapped(error, self._settings) from None
         # Settled by the driver's thread: nobody has to wait for an answer for it to count.
-        future.add_callbacks(lambda _: self._settle(None), self._settle)
+        future.add_callbacks(lambda _: settle(None), settle)
         return Pending(future, self._settings)
 
-    def _settle(self, error: BaseException | None) -> None:
+    def _settle(self, sent_s: float, error: BaseException | None) -> None:
         """Count what came of a call."""
         self._room.release()
         if error is None or is_refusal(error):
@@ -218,7 +220,7 @@ class CassandraSession:
             self.why = None
             return
         self.failures += 1
-        self._breaker.failed()
+        self._breaker.failed(sent_s)
         self.why = call_reason(error, self._settings)
 
     def _connect(self) -> None:
