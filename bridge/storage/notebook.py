@@ -9,10 +9,11 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+_NAME = "clerk.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL, shipped INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS counts (
@@ -80,6 +81,26 @@ class Correction(NamedTuple):
     text: str | None
 
 
+def set_aside(folder: Path) -> list[DeadLetter]:
+    """Return what the database has refused for good, as the notebook of a journal has it.
+
+    For another process than the clerk: it only reads, and a clerk that has not made its notebook
+    yet has set nothing aside.
+
+    Args:
+        folder: The journal's.
+    """
+    path = folder / _NAME
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        try:
+            rows = file.execute("SELECT * FROM dead_letters ORDER BY number")
+            return [DeadLetter(*row) for row in rows]
+        except sqlite3.OperationalError:
+            return []
+
+
 class Notebook:
     """The clerk's own file.
 
@@ -91,9 +112,7 @@ class Notebook:
         # Two threads of the clerk use it. sqlite3 serialises their statements, and no more: the
         # lock keeps one out of the other's transaction.
         self._lock = threading.Lock()
-        self._file = sqlite3.connect(
-            folder / "clerk.sqlite", isolation_level=None, check_same_thread=False
-        )
+        self._file = sqlite3.connect(folder / _NAME, isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.executescript(_SCHEMA)
