@@ -53,7 +53,8 @@ def start(options: Options, count: int | None) -> int:
     java, jars = prepare()
     for peers, node in enumerate(nodes):
         _start(node, java, jars)
-        for member in nodes[: peers + 1]:  # the next one joins a ring that has settled
+        # The new one first: where it has given up, the others would wait for it in vain.
+        for member in (node, *nodes[:peers]):  # the next one joins a ring that has settled
             member.wait_until_ready(peers, _READY_WITHIN_S)
     sys.stdout.write(",".join(node.address for node in nodes) + f":{options.port}\n")
     return 0

@@ -243,9 +243,10 @@ class Node:
             f"-Dlogback.configurationFile={(HERE / 'logback.xml').as_uri()}",
             "-Dcassandra.jmx.local.port=0",
             "-Djava.net.preferIPv4Stack=true",
-            # A ring on one machine has nothing to wait for.
+            # A ring on one machine has little to wait for: a seed that is asked for the first time
+            # may take more than a second, and who has not heard of it by then gives up (measured).
             "-Dcassandra.skip_wait_for_gossip_to_settle=0",
-            "-Dcassandra.ring_delay_ms=1000",
+            f"-Dcassandra.ring_delay_ms={1_000 if self.number == 1 else 4_000}",
             "-Dcassandra.superuser_setup_delay_ms=0",
             "-Djdk.attach.allowAttachSelf=true",
             *("--add-modules", "java.se"),

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from fakes import call_row
+from fleets import Member
 
 from bridge.errors import ConfigurationError
 from bridge.storage.cassandra.migrate import migrate, migrations, status
@@ -24,12 +26,12 @@ def environment(settings):
     }
 
 
-def store(verb, settings, folder):
+def store(verb, settings, folder, **more):
     """Start ``bridge store VERB``."""
     return subprocess.Popen(
         [sys.executable, "-m", "bridge", "store", verb],
         cwd=folder,
-        env=environment(settings),
+        env=environment(settings) | more,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -47,6 +49,16 @@ def test_two_migrations_at_once_apply_each_file_once(cassandra, tmp_path):
     assert not status(settings).pending
 
 
+def test_whoever_makes_the_lock_makes_the_same_table(keyspace, cql):
+    """Two nodes that make it at once must not end with two tables; and a keyspace can come back."""
+    found = f"SELECT id FROM system_schema.tables WHERE keyspace_name = '{keyspace.keyspace}'"  # noqa: S608
+    by_name = f"{found} AND table_name = 'schema_lock'"
+    before = cql(by_name)
+    cql(f"DROP KEYSPACE {keyspace.keyspace}")
+    assert migrate(keyspace, lambda _: None) == len(NAMES)
+    assert cql(by_name) == before
+
+
 def test_a_second_migration_changes_nothing(keyspace):
     """It says how much it has done: nothing."""
     assert migrate(keyspace, pytest.fail) == 0
@@ -60,6 +72,22 @@ def test_status_tells_what_is_missing_and_leaves_with_1(cql, keyspace, tmp_path)
     assert (asked.returncode, err) == (1, "")
     assert [line.split()[0] for line in out.splitlines()[:3]] == ["applied", "applied", "missing"]
     assert "bridge store migrate" in out
+
+
+def test_status_shows_what_was_set_aside(connect, keyspace, tmp_path):
+    """How many calls, whose, which and why, and nothing of their texts."""
+    member = Member(tmp_path / "journal", connect(keyspace))
+    refused = call_row(1)._replace(message_id="x" * 70_000, text="a canary")
+    member.record(refused, call_row(2))
+    member.ship()
+    asked = store("status", keyspace, tmp_path, BRIDGE_JOURNAL__PATH=str(member.folder))
+    out, err = asked.communicate(timeout=60)
+    assert (asked.returncode, err) == (0, "")
+    heading, letter = out.splitlines()[len(NAMES) :]
+    assert heading == f"1 call was set aside for good, in {member.folder}:"
+    assert letter.split() == ["1", "gw-7", "x" * 64, "Cassandra", "refuses:", "InvalidRequest"]
+    assert "canary" not in out
+    member.close()
 
 
 def test_a_bridge_waits_for_a_migration_that_is_missing(connect, cql, keyspace):

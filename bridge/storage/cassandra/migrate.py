@@ -30,6 +30,7 @@ _VERSIONS = (
     " applied_at timestamp, PRIMARY KEY ((id), version))"
 )
 _LOCKS = "CREATE TABLE IF NOT EXISTS schema_lock (id int PRIMARY KEY, holder uuid)"
+_NAMESPACE = uuid.UUID("5c5f4c0e-6b5e-4c1d-9d5c-3a1f0b2e7d64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,7 @@ def migrate(settings: Cassandra, tell: Callable[[str], None]) -> int:
         if not settings.secure_bundle:  # Astra makes keyspaces in its console only
             session.execute(_keyspace(settings))
         session.set_keyspace(settings.keyspace)
-        session.execute(_VERSIONS)
-        session.execute(_LOCKS)
+        session.execute(_lock_table(settings))
         return _apply(session, settings, tell)
 
 
@@ -154,10 +154,22 @@ def _keyspace(settings: Cassandra) -> str:
     )
 
 
+def _lock_table(settings: Cassandra) -> str:
+    """Make the one table that no lock can guard.
+
+    Two nodes that make a table of one name at the same moment give it two ids, and the ring never
+    agrees on one. So its id is given: then both make the same table.
+    """
+    if settings.secure_bundle:
+        return _LOCKS  # Astra makes changes to a schema in one place, and takes no ids
+    return f"{_LOCKS} WITH ID = {uuid.uuid5(_NAMESPACE, settings.keyspace)}"
+
+
 def _apply(session: Session, settings: Cassandra, tell: Callable[[str], None]) -> int:
     holder = uuid.uuid4()
     _lock(session, holder)
     try:
+        session.execute(_VERSIONS)
         schema = _schema(session)
         if schema.newer:
             raise ConfigurationError(schema.newer)
