@@ -1,7 +1,7 @@
 # Every target sets up what it needs; nothing happens where that is fresh.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo broker run test test-all training-tests bench check format train evaluate settings lock clean
+.PHONY: help setup demo broker run test test-all bench check format train evaluate settings lock clean
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/opt/homebrew/sbin
 
 help: ## List these targets
@@ -25,18 +25,18 @@ run: ## Run the bridge in the foreground, with the settings of .env
 	@scripts/setup serving
 	@.venv/bin/bridge run
 
-test: setup training-tests ## Run the tests, with a real Mosquitto and Cassandra, and a small training
+test: setup ## Run the tests, with a real Mosquitto and Cassandra, and a small training
 	@scripts/broker ensure
+	@$(TEST_TRAINING)
 	@.venv/bin/pytest -m 'not slow' --ignore tests/training
 
-test-all: setup training-tests ## Run the slow suites as well
+test-all: setup ## Run the slow suites as well
 	@scripts/broker ensure
+	@$(TEST_TRAINING)
 	@.venv/bin/pytest --ignore tests/training
 
-# Data to bundle, on a few texts; in the environment that has TensorFlow.
-training-tests:
-	@scripts/setup training
-	@.venv-training/bin/python -m pytest tests/training
+# From data to bundle on a few texts, in the environment that has TensorFlow.
+TEST_TRAINING = scripts/setup training && .venv-training/bin/python -m pytest tests/training
 
 bench: setup ## Measure the path against a bare echo; writes docs/benchmarks.md
 	@scripts/broker ensure
