@@ -8,6 +8,7 @@ from outages import LATE_S, Load, each_arrived_once, state, why
 from bridge.storage.cassandra.migrate import migrate
 
 KEY = "0123456789abcdef"
+_FROZEN_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +65,14 @@ def test_down_at_the_start_is_no_matter(mortal, settings, start, client):
     each_arrived_once(client, settings, load.sent_s)
 
 
-@pytest.mark.parametrize(
-    "frozen_s", [8, pytest.param(30, marks=pytest.mark.slow)], ids=["8 s", "30 s"]
-)
-def test_frozen_under_load_it_delays_nobody_for_long(running, settings, start, client, frozen_s):
+def test_frozen_under_load_it_delays_nobody_for_long(running, settings, start, client):
     """By the cache's deadline at the most, and then by nothing: the breaker is open."""
     start()
     with Load(client) as load:
         eventually(lambda: len(client.answers("gw-7")) >= 20 and state(client) == "online")
         running.pause()
         try:
-            load.go_on(frozen_s)
+            load.go_on(_FROZEN_S)
             assert state(client) == "degraded"
         finally:
             running.resume()
