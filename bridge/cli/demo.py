@@ -265,7 +265,7 @@ def _what_next() -> None:
 
 
 def _done(what: str, how: str) -> None:
-    out.print(f"  [green]✓[/] [bold]{what:<9}[/]{how}")
+    out.print(f"  [green]✓[/] [bold]{what:<9}[/] {how}")
 
 
 def _program() -> str:
