@@ -27,7 +27,7 @@ run: ## Run the bridge in the foreground, with the settings of .env
 
 test: setup ## Run the tests, with a real Mosquitto and Cassandra, and a small training
 	@scripts/broker ensure
-	@$(TEST_TRAINING)
+	@$(TEST_TRAINING) -m 'not slow'
 	@.venv/bin/pytest -m 'not slow' --ignore tests/training
 
 test-all: setup ## Run the slow suites as well

@@ -19,10 +19,13 @@ class WideSettings(_Frozen):
     """The linear path over hashed n-grams."""
 
     bits: int
-    c: float
+    svm_c: float
+    logistic_c: float
     copies: int
     copy_weight: float
     written_weight: float
+    comments_weight: float
+    traits_weight: float
     share: float
 
 
@@ -91,6 +94,7 @@ class ModelConfig(_Config):
 
     kind: Literal["wide-and-deep", "deep"]
     written_per_template: int
+    threshold: float
     wide: WideSettings | None = None
     network: DeepNetwork
     training: DeepTraining

@@ -16,6 +16,7 @@ FOLDS: Final = "workshop_groups_folds.csv"
 SYNTHETIC: Final = "train_synthetic_transactional_ham.csv"
 TEMPLATES: Final = "templates.toml"
 LABELS: Final = ("ham", "spam")
+COMMENTS: Final = "youtube-spam"  # the source of the texts that are no SMS
 FILES: Final = (WORKSHOP, FOLDS, SYNTHETIC, TEMPLATES)
 OWN_GROUPS: Final = 1_000_000
 """Groups of one's own texts count up from here."""

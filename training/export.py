@@ -18,7 +18,7 @@ from bridge.text import VERSION
 from training import attacks, card, data, onnx_graph
 from training.config import ModelConfig
 from training.errors import TrainingError
-from training.model import BLOCKED, Model
+from training.model import Model
 
 MODELS: Final = Path(__file__).parents[1] / "models"
 PARITY: Final = 1e-4
@@ -57,7 +57,7 @@ def export(config: ModelConfig, model: Model, metrics: dict[str, float], directo
         {"text": text, "scores": row} for text, row in zip(_GOLDEN_TEXTS, scores, strict=True)
     ]
     files = {
-        "card.md": card.write(config, metrics, BLOCKED).encode(),
+        "card.md": card.write(config, metrics).encode(),
         "golden.json": _json(golden),
         "model.onnx": onnx_graph.build(
             weights(model.network), config.network.stride
@@ -75,7 +75,7 @@ def export(config: ModelConfig, model: Model, metrics: dict[str, float], directo
 def describe(config: ModelConfig, metrics: dict[str, float], directory: Path) -> None:
     """Write an evaluation's figures into the card and the document of a bundle."""
     document = json.loads((directory / "bundle.json").read_text("utf-8"))
-    text = card.write(config, metrics, BLOCKED).encode()
+    text = card.write(config, metrics).encode()
     (directory / "card.md").write_bytes(text)
     document["metrics"] = metrics
     document["files"]["card.md"] = _digest(text)

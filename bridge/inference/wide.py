@@ -72,7 +72,7 @@ class Grams:
 
 def table_rows(bits: int) -> int:
     """Count the rows of the one table."""
-    return _trait_base(bits) + len(TRAITS) * _BUCKETS
+    return first_trait(bits) + len(TRAITS) * _BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ def _bases(first: int, tables: int, bits: int) -> NDArray[np.int32]:
 # --- traits: what a text looks like --------------------------------------------------------------
 
 
-def _trait_base(bits: int) -> int:
+def first_trait(bits: int) -> int:
+    """Name the row where the traits begin, which stand last."""
     return (len(ORDERS) + _WORD_TABLES) << bits
 
 
@@ -181,6 +182,6 @@ def _traits(tokens: Tokens, won_back: NDArray[np.int64], bits: int) -> _Segments
     buckets[:, 4:7] = np.minimum(counts[:, 3:], 3)
     buckets[:, 7] = np.minimum(np.bincount(texts, minlength=len(sizes)), 3)
     buckets[:, 8] = np.searchsorted(_SHARES, won_back / sizes)
-    buckets += _trait_base(bits) + np.arange(len(TRAITS), dtype=np.int32) * _BUCKETS
+    buckets += first_trait(bits) + np.arange(len(TRAITS), dtype=np.int32) * _BUCKETS
     begins = np.arange(len(sizes)) * len(TRAITS)
     return buckets.ravel(), begins[None], np.full((1, len(sizes)), len(TRAITS))

@@ -1,6 +1,7 @@
 """The small version of `make train` and `make evaluate`, for real: data to bundle to verdicts.
 
-Runs where TensorFlow is: ``.venv-training/bin/python -m pytest tests/training``.
+Runs where TensorFlow is: ``.venv-training/bin/python -m pytest tests/training``. `make test` runs
+what is not slow: the two commands' own ways, and ONNX against Keras.
 """
 
 from pathlib import Path
@@ -49,9 +50,8 @@ def small() -> "ModelConfig":
     shipped = config.load("spam-2")
     training = shipped.training.model_copy(update={"epochs": 3, "batch": 8, "learning_rate": 5e-3})
     wide = shipped.wide.model_copy(update={"copies": 1})
-    return shipped.model_copy(
-        update={"training": training, "wide": wide, "seeds": (1,), "written_per_template": 1}
-    )
+    brief = {"training": training, "wide": wide, "seeds": (1,)}
+    return shipped.model_copy(update={**brief, "synthetic": False, "written_per_template": 1})
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,7 @@ def test_the_bundle_answers_as_keras_does(model: "Model", bundle_directory: Path
     np.testing.assert_allclose(served, model.probabilities(texts), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_lstm_alone_is_trained_exported_and_answers_as_keras_does(
     texts: "Texts", tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_the_same_weights_are_the_same_bytes(
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_network(small: "ModelConfig", texts: "Texts") -> None:
     """Training twice gives the same scores to the last bit, on one machine."""
     brief = small.model_copy(update={"training": small.training.model_copy(update={"epochs": 1})})
@@ -147,6 +149,7 @@ def test_the_baseline_reads_its_280_words() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_baseline_trains_and_answers(texts: "Texts") -> None:
     """A small workshop network gives probabilities, and says how far it is."""
     baseline = config.load("workshop")
