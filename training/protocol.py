@@ -119,7 +119,7 @@ def _stamp(config: Config, texts: Texts) -> str:
     digest.update(f"preparation {VERSION}".encode())
     for text in texts.texts:
         digest.update(text.encode())
-    if isinstance(config, ModelConfig):
+    if isinstance(config, ModelConfig) and config.written_per_template:
         digest.update((data.DATA / data.TEMPLATES).read_bytes())
     return digest.hexdigest()[:12]
 
