@@ -30,17 +30,17 @@ from bridge.life.memory import give_back_large_blocks
 from bridge.life.pipe import Pipe
 from bridge.life.priority import stand_back
 from bridge.settings import Settings
-from bridge.storage.answers import Answers
-from bridge.storage.call_log import CallLog
-from bridge.storage.catalog import Catalog
-from bridge.storage.forgetful import ForgetfulLog
-from bridge.storage.installation import store_key
-from bridge.storage.keeper import Keeper, Keeping
-from bridge.storage.lock import lock
-from bridge.storage.notebook import Correction, Notebook
-from bridge.storage.outbox import Backlog, Outbox
-from bridge.storage.people import Heard, People
-from bridge.storage.segment_log import SegmentLog
+from bridge.storage.desk.answers import Answers
+from bridge.storage.desk.notebook import Correction, Notebook
+from bridge.storage.desk.people import Heard, People
+from bridge.storage.journal.installation import store_key
+from bridge.storage.journal.lock import lock
+from bridge.storage.journal.outbox import Backlog, Outbox
+from bridge.storage.log.call_log import CallLog
+from bridge.storage.log.catalog import Catalog
+from bridge.storage.log.forgetful import ForgetfulLog
+from bridge.storage.log.keeper import Keeper, Keeping
+from bridge.storage.log.segment_log import SegmentLog
 from bridge.topics import Topics
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from bridge.pipeline import Pipeline, Rules
 from bridge.ports import Clock
 from bridge.rate import RateLimit
 from bridge.settings import Cassandra, Settings
-from bridge.storage.installation import store_key
-from bridge.storage.journal import SegmentedJournal
+from bridge.storage.journal.installation import store_key
+from bridge.storage.journal.writer import SegmentedJournal
 from bridge.topics import Topics
 
 if TYPE_CHECKING:

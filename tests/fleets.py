@@ -5,17 +5,17 @@ from pathlib import Path
 from fakes import FakeClock
 
 from bridge.ports import CallRow
-from bridge.storage.call_log import Call, Span
 from bridge.storage.cassandra.call_log import FleetLog
 from bridge.storage.cassandra.forgetting import Forgetting
 from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.shipper import Shipper
-from bridge.storage.catalog import Catalog
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.keeper import index
-from bridge.storage.notebook import Notebook
-from bridge.storage.outbox import Outbox
-from bridge.storage.segment_log import SegmentLog
+from bridge.storage.desk.notebook import Notebook
+from bridge.storage.journal.outbox import Outbox
+from bridge.storage.journal.writer import SegmentedJournal
+from bridge.storage.log.call_log import Call, Span
+from bridge.storage.log.catalog import Catalog
+from bridge.storage.log.keeper import index
+from bridge.storage.log.segment_log import SegmentLog
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 

@@ -15,7 +15,7 @@ from bridge.mqtt.packets import Subscription
 from bridge.mqtt.session import Connected
 from bridge.pipeline import Pipeline, Rules
 from bridge.ports import OUTCOMES, CallRow, Delivery
-from bridge.storage.journal import SegmentedJournal
+from bridge.storage.journal.writer import SegmentedJournal
 from bridge.topics import Topics
 
 KEY = b"0123456789abcdef"

@@ -10,7 +10,7 @@ from bridge import logs
 from bridge.cli.display import field, out, waiting
 from bridge.errors import ConfigurationError
 from bridge.settings import Settings, load
-from bridge.storage.notebook import set_aside
+from bridge.storage.desk.notebook import set_aside
 
 app = typer.Typer(no_args_is_help=True)
 

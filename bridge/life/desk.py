@@ -13,8 +13,8 @@ import structlog
 
 from bridge.doors import REFUSED, Door, Message
 from bridge.errors import Unavailable
-from bridge.storage.answers import QUESTION_BYTES, Answers
-from bridge.storage.keeper import Keeper, Kept
+from bridge.storage.desk.answers import QUESTION_BYTES, Answers
+from bridge.storage.log.keeper import Keeper, Kept
 from bridge.topics import Topics, is_device_id
 
 _KEEP_S = 5.0

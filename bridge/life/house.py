@@ -20,7 +20,7 @@ from bridge.ports import OUTCOMES, Clock
 from bridge.rate import RateLimit
 from bridge.records import iso
 from bridge.settings import Settings
-from bridge.storage.journal import SegmentedJournal
+from bridge.storage.journal.writer import SegmentedJournal
 from bridge.topics import Topics
 
 _HEALTH_S = 5.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from bridge.storage.outbox import Outbox
+from bridge.storage.journal.outbox import Outbox
 from tests.bench import contenders, processes, texts
 from tests.bench.contenders import Arena, Contender
 from tests.bench.fleet_figures import (

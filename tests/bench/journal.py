@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from bridge.ports import CallRow
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.keeper import index
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
+from bridge.storage.journal.writer import SegmentedJournal
+from bridge.storage.log.keeper import index
 from tests.bench.messages import device
 from tests.bench.texts import dataset
 

@@ -24,7 +24,7 @@ from bridge.mqtt.packets import Identity, Will
 from bridge.mqtt.session import Session
 from bridge.pipeline import Pipeline, Rules
 from bridge.ports import Classification, Delivery
-from bridge.storage.journal import SegmentedJournal
+from bridge.storage.journal.writer import SegmentedJournal
 from bridge.topics import Topics
 from tests.bench import contenders, messages, texts
 from tests.bench.processes import ROOT

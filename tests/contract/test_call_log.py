@@ -8,11 +8,11 @@ from fakes import FakeClock
 from fleets import NOON_MS, Member
 
 from bridge.ports import CallRow
-from bridge.storage.call_log import HOUR_MS, Call, Position, Span
-from bridge.storage.catalog import Catalog
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.keeper import Keeper, Keeping
-from bridge.storage.segment_log import SegmentLog
+from bridge.storage.journal.writer import SegmentedJournal
+from bridge.storage.log.call_log import HOUR_MS, Call, Position, Span
+from bridge.storage.log.catalog import Catalog
+from bridge.storage.log.keeper import Keeper, Keeping
+from bridge.storage.log.segment_log import SegmentLog
 
 NUMBERS = count(1)
 NOON = NOON_MS // HOUR_MS

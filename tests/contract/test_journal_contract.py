@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeClock, FakeJournal, call_row
 
 from bridge.errors import JournalUnavailable
-from bridge.storage.journal import SegmentedJournal
+from bridge.storage.journal.writer import SegmentedJournal
 
 
 class Segmented(SegmentedJournal):

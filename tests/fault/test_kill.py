@@ -12,7 +12,7 @@ import pytest
 from bridge_process import Client, eventually
 from conftest import BROKER_OPTIONS, Broker, free_port, start_mosquitto, stop
 
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
 from bridge.topics import Topics
 from edge_simulator import Answer, Device, Message, Outbox
 

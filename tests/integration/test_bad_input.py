@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
 from edge_simulator.rubbish import FAMILIES, INVALID
 
 CANARY = "kanarienvogel"

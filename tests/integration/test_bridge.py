@@ -7,7 +7,7 @@ import paho.mqtt.client as paho
 import pytest
 from bridge_process import Client, eventually, instance_of
 
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -5,7 +5,7 @@ from fakes import call_row
 from fleets import NOON_MS, Member
 
 from bridge.errors import Unavailable
-from bridge.storage.call_log import HOUR_MS, Span
+from bridge.storage.log.call_log import HOUR_MS, Span
 
 NOON = NOON_MS // HOUR_MS
 BEFORE_MS = NOON_MS + HOUR_MS

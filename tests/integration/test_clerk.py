@@ -19,10 +19,10 @@ from bridge.doors import Door
 from bridge.fingerprints import uuid7
 from bridge.ports import CallRow
 from bridge.settings import Account, Mqtt
-from bridge.storage.catalog import INDEX, Catalog
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.lock import lock
-from bridge.storage.segments import segments
+from bridge.storage.journal.lock import lock
+from bridge.storage.journal.segments import segments
+from bridge.storage.journal.writer import SegmentedJournal
+from bridge.storage.log.catalog import INDEX, Catalog
 from tests.bench.journal import BUSY_DEVICE, build
 
 DEADLINE_S = 60

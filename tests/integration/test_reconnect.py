@@ -7,7 +7,7 @@ from bridge_process import Client, eventually
 from conftest import Broker, free_port
 from secured_broker import OwnMosquitto, PasswordFile
 
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
 
 
 @pytest.fixture

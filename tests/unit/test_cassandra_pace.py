@@ -5,10 +5,10 @@ from fakes import FakeClock, call_row
 
 from bridge.settings import load
 from bridge.storage.cassandra.fleet import CassandraFleet
-from bridge.storage.catalog import Catalog
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.notebook import Notebook
-from bridge.storage.segment_log import SegmentLog
+from bridge.storage.desk.notebook import Notebook
+from bridge.storage.journal.writer import SegmentedJournal
+from bridge.storage.log.catalog import Catalog
+from bridge.storage.log.segment_log import SegmentLog
 
 
 @pytest.fixture

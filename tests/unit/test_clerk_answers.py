@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Unavailable
-from bridge.storage.answers import QUESTION_BYTES, Answers
-from bridge.storage.call_log import HOUR_MS, Call, Position, Span
+from bridge.storage.desk.answers import QUESTION_BYTES, Answers
+from bridge.storage.log.call_log import HOUR_MS, Call, Position, Span
 
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 

@@ -5,7 +5,7 @@ import pytest
 from bridge.doors import Message
 from bridge.life import desk
 from bridge.life.desk import Inbox, Line
-from bridge.storage.answers import QUESTION_BYTES
+from bridge.storage.desk.answers import QUESTION_BYTES
 from bridge.topics import Topics
 
 TOPICS = Topics("spam/v1")

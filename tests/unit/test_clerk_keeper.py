@@ -8,12 +8,12 @@ from fakes import FakeClock
 
 from bridge.errors import Unavailable
 from bridge.ports import CallRow
-from bridge.storage.call_log import HOUR_MS, Span
-from bridge.storage.catalog import INDEX, Catalog
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.keeper import Keeper, Keeping, Kept
-from bridge.storage.segment_log import SegmentLog
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
+from bridge.storage.journal.writer import SegmentedJournal
+from bridge.storage.log.call_log import HOUR_MS, Span
+from bridge.storage.log.catalog import INDEX, Catalog
+from bridge.storage.log.keeper import Keeper, Keeping, Kept
+from bridge.storage.log.segment_log import SegmentLog
 
 DAY_MS = 24 * HOUR_MS
 KEEPING = Keeping(keep_ms=DAY_MS, window_ms=HOUR_MS)
@@ -155,7 +155,7 @@ def test_a_segment_cannot_be_indexed(journal, monkeypatch):
     def refuse(_):
         raise Unavailable("calls-1 cannot be indexed: disk is full")
 
-    monkeypatch.setattr("bridge.storage.keeper.index", refuse)
+    monkeypatch.setattr("bridge.storage.log.keeper.index", refuse)
     assert journal.keep()[-1].why == ["calls-1 cannot be indexed: disk is full"]
     log = SegmentLog(journal.catalog)
     assert log.count("gw-7", Span()) == 2

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ConfigurationError, JournalUnavailable
-from bridge.storage.journal import SegmentedJournal
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
+from bridge.storage.journal.writer import SegmentedJournal
 
 HOUR_S = 3600
 Open = Callable[..., SegmentedJournal]

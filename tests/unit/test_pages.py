@@ -1,6 +1,6 @@
 """What fits on one page of an answer."""
 
-from bridge.storage.pages import fill
+from bridge.storage.desk.pages import fill
 
 
 def entry(characters):

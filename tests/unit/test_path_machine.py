@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from mortal_bridge import Killed, MortalBridge
 
-from bridge.storage.segments import segments
+from bridge.storage.journal.segments import segments
 
 TOPIC = "spam/v1/devices/{}/in"
 FEW = st.integers(1, 4)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.storage.repeats import Repeats
+from bridge.storage.journal.repeats import Repeats
 
 KEYS = st.integers(-(2**63), 2**63 - 1).filter(bool)
 

@@ -13,12 +13,12 @@ from heapq import merge
 from itertools import groupby, islice
 from operator import attrgetter
 
-from bridge.storage.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span, check_tie
 from bridge.storage.cassandra import stored
 from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.stored import Stored, StoredCalls
-from bridge.storage.notebook import HourCount, Notebook
-from bridge.storage.segment_log import SegmentLog
+from bridge.storage.desk.notebook import HourCount, Notebook
+from bridge.storage.log.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span, check_tie
+from bridge.storage.log.segment_log import SegmentLog
 
 STATEMENTS = stored.STATEMENTS
 

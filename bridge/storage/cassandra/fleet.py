@@ -18,9 +18,9 @@ from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.shipper import Shipper
 from bridge.storage.cassandra.statements import ALL_CORRECTIONS, WRITE_CORRECTION
 from bridge.storage.cassandra.writes import unix_ms
-from bridge.storage.notebook import Correction, Notebook
-from bridge.storage.outbox import Outbox
-from bridge.storage.segment_log import SegmentLog
+from bridge.storage.desk.notebook import Correction, Notebook
+from bridge.storage.journal.outbox import Outbox
+from bridge.storage.log.segment_log import SegmentLog
 
 _IDLE_S = 0.2
 """How long a new call may wait before it is looked for: what one bridge learns, all know soon."""

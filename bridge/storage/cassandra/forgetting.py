@@ -22,7 +22,7 @@ from bridge.storage.cassandra.statements import (
     WRITE_FORGOTTEN,
 )
 from bridge.storage.cassandra.writes import HOUR_MS, unix_ms
-from bridge.storage.notebook import Notebook
+from bridge.storage.desk.notebook import Notebook
 
 STATEMENTS = (
     DELETE_CALLS,

@@ -19,8 +19,8 @@ from bridge.storage.cassandra.statements import (
     WRITE_VERDICT,
 )
 from bridge.storage.cassandra.writes import EVERY_DEVICE, Write, hour_of
-from bridge.storage.notebook import DeadLetter, HourCount, Notebook
-from bridge.storage.outbox import Numbered, Outbox
+from bridge.storage.desk.notebook import DeadLetter, HourCount, Notebook
+from bridge.storage.journal.outbox import Numbered, Outbox
 
 STATEMENTS = (WRITE_CALL, WRITE_HOUR, WRITE_VERDICT, WRITE_COUNT)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from bridge.storage.call_log import Call, Position, Span
 from bridge.storage.cassandra.session import CassandraSession
 from bridge.storage.cassandra.statements import (
     READ_CALLS,
@@ -15,6 +14,7 @@ from bridge.storage.cassandra.statements import (
     READ_HOURS,
 )
 from bridge.storage.cassandra.writes import EVERY_DEVICE, hour_of, unix_ms
+from bridge.storage.log.call_log import Call, Position, Span
 
 STATEMENTS = (READ_CALLS, READ_COUNTS, READ_DEVICE_COUNTS, READ_FORGOTTEN, READ_HOURS)
 

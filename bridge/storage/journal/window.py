@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.ports import CallRow
-from bridge.storage.repeats import Repeats
-from bridge.storage.segments import COLUMNS, Segment
+from bridge.storage.journal.repeats import Repeats
+from bridge.storage.journal.segments import COLUMNS, Segment
 
 _FIND = f"SELECT {COLUMNS} FROM calls WHERE number = ?"  # noqa: S608 - column names
 _KEYS = "SELECT first_number, keys FROM keys ORDER BY first_number"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from bridge.errors import Unavailable
-from bridge.storage.call_log import END_OF_TIME_MS, Span
-from bridge.storage.segments import Segment, segments
+from bridge.storage.journal.segments import Segment, segments
+from bridge.storage.log.call_log import END_OF_TIME_MS, Span
 
 INDEX = "calls_by_device"
 

@@ -15,10 +15,10 @@ from bridge.fingerprints import Fingerprints
 from bridge.ports import Clock
 from bridge.records import iso
 from bridge.requests import MessageId
-from bridge.storage.call_log import CallLog, Span
-from bridge.storage.notebook import Correction, Notebook
-from bridge.storage.pages import Entry, fill
-from bridge.storage.questions import TRANSACTION_CHARS, Device
+from bridge.storage.desk.notebook import Correction, Notebook
+from bridge.storage.desk.pages import Entry, fill
+from bridge.storage.desk.questions import TRANSACTION_CHARS, Device
+from bridge.storage.log.call_log import CallLog, Span
 
 _log = structlog.get_logger()
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 
-from bridge.storage.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span, check_tie
-from bridge.storage.catalog import Catalog, Closed, Open, reading
-from bridge.storage.keeper import EVERY_DEVICE
-from bridge.storage.segments import Segment
-from bridge.storage.tail import Tail
+from bridge.storage.journal.segments import Segment
+from bridge.storage.log.call_log import END_OF_TIME_MS, HOUR_MS, Call, Position, Span, check_tie
+from bridge.storage.log.catalog import Catalog, Closed, Open, reading
+from bridge.storage.log.keeper import EVERY_DEVICE
+from bridge.storage.log.tail import Tail
 
 # With an index these never leave it: it ends with the row's number.
 _POSITIONS = """

@@ -12,16 +12,16 @@ from pydantic_core import from_json, to_json
 
 from bridge.errors import Unavailable
 from bridge.records import iso
-from bridge.storage.call_log import HOUR_MS, Call, CallLog, Counts
-from bridge.storage.pages import Entry, fill
-from bridge.storage.people import CorrectionsQuestion, CorrectOrder, ForgetOrder, People
-from bridge.storage.questions import (
+from bridge.storage.desk.pages import Entry, fill
+from bridge.storage.desk.people import CorrectionsQuestion, CorrectOrder, ForgetOrder, People
+from bridge.storage.desk.questions import (
     TRANSACTION_CHARS,
     CallsQuestion,
     Cursor,
     StatsQuestion,
     explain,
 )
+from bridge.storage.log.call_log import HOUR_MS, Call, CallLog, Counts
 
 QUESTION_BYTES = 16_384
 """A longer question is none."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bridge.errors import Unavailable
 from bridge.ports import CallRow
-from bridge.storage.segments import COLUMNS, Segment, segments
+from bridge.storage.journal.segments import COLUMNS, Segment, segments
 
 _PAGE = f"SELECT number, {COLUMNS} FROM calls WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - names
 _LAST = "SELECT max(number) FROM calls"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bridge.storage.call_log import Call, CallLog, Position, Span
+from bridge.storage.log.call_log import Call, CallLog, Position, Span
 
 
 class ForgetfulLog:

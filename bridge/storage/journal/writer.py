@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from bridge.errors import ConfigurationError, JournalUnavailable
 from bridge.ports import OUTCOMES, CallRow, Clock
-from bridge.storage.lock import lock
-from bridge.storage.segments import COUNTERS, Segment, create, segments
-from bridge.storage.window import RepeatWindow
+from bridge.storage.journal.lock import lock
+from bridge.storage.journal.segments import COUNTERS, Segment, create, segments
+from bridge.storage.journal.window import RepeatWindow
 
 _INSERT = f"INSERT INTO calls VALUES ({', '.join('?' * (1 + len(CallRow._fields)))})"  # noqa: S608 - placeholders
 _INSERT_KEYS = "INSERT INTO keys VALUES (?, ?)"

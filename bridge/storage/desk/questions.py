@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from bridge.storage.call_log import HOUR_MS, Position, Span
+from bridge.storage.log.call_log import HOUR_MS, Position, Span
 from bridge.topics import is_device_id
 
 TRANSACTION_CHARS = 128

@@ -11,9 +11,9 @@ from pathlib import Path
 import structlog
 
 from bridge.errors import Unavailable
-from bridge.storage.call_log import END_OF_TIME_MS
-from bridge.storage.catalog import INDEX, Catalog, Closed
-from bridge.storage.segments import Segment
+from bridge.storage.journal.segments import Segment
+from bridge.storage.log.call_log import END_OF_TIME_MS
+from bridge.storage.log.catalog import INDEX, Catalog, Closed
 
 _log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from bridge.errors import Unavailable
-from bridge.storage.keeper import EVERY_DEVICE, HOURS
-from bridge.storage.segments import Segment
+from bridge.storage.journal.segments import Segment
+from bridge.storage.log.keeper import EVERY_DEVICE, HOURS
 
 # The index alone, as a table: 40 to 90 bytes a call, for at most one segment.
 _SCHEMA = f"""

@@ -1,0 +1,1 @@
+"""What people and dashboards ask of the clerk, and what it has been told."""
