@@ -53,7 +53,7 @@ def _bundle(directory: Path) -> Bundle:
 
 
 def thresholds(study: Study, seed: int) -> NDArray[np.float64]:
-    """Give the threshold that each text is judged by, (n,): each fold has chosen its own."""
+    """Give the threshold that each text is judged by, (n,): its fold's bundle has it."""
     chosen = np.full(len(study.texts), 0.5)
     for bundle, test in _bundles(study, seed):
         chosen[test] = bundle.threshold
