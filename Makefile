@@ -36,7 +36,7 @@ test-all: setup ## Run the slow suites as well
 	@.venv/bin/pytest --ignore tests/training
 
 # From data to bundle on a few texts, in the environment that has TensorFlow.
-TEST_TRAINING = scripts/setup training && .venv-training/bin/python -m pytest tests/training
+TEST_TRAINING = scripts/setup training && .venv-training/bin/python -m pytest --confcutdir tests/training tests/training
 
 bench: setup ## Measure the path against a bare echo; writes docs/benchmarks.md
 	@scripts/broker ensure
