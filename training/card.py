@@ -30,8 +30,7 @@ Measured by `make evaluate`; its report, with plots, attacks and what each part 
 by the threshold that blocks .5% of the ham; `ece` is the calibration error over 15 bins.
 
 ## Where it fails
-- On these folds a plain n-gram machine on unprepared texts does a little better: it reads the data
-  set's shortcuts, which the preparation closes. On prepared texts it does a little worse.
+{beside}
 - Comments under videos that it has not seen: the report's development sets tell how much.
 - One-time codes and receipts of unusual form are blocked more often than other ham.
 - Languages other than English: the training set has next to none.
@@ -67,9 +66,16 @@ groups that the network had not seen"""
 
 _DATA = """The UCI SMS Spam Collection and the YouTube Spam Collection (both CC BY 4.0), as merged
 by the "AI as an API" workshop (Apache-2.0): 6,810 distinct texts"""
-_SYNTHETIC = """; and texts written for this project,
-so that no style decides: 900 transactional messages, and {count} fillings of each template of
+_SYNTHETIC = """; and, written for this
+project so that no style decides, 900 transactional messages"""
+_FILLED = """ and {count} fillings of each template of
 banks, couriers, codes, services, talk and comments, ham and spam in each"""
+_BESIDE_BOTH = """\
+- On these folds a plain n-gram machine on unprepared texts does a little better: it reads the data
+  set's shortcuts, which the preparation closes. On prepared texts it does a little worse."""
+_BESIDE_ALONE = """\
+- A plain n-gram machine does better on these folds. Words without spaces between them (joined, or
+  spaced out letter by letter) are unknown to the LSTM."""
 
 
 def write(config: ModelConfig, metrics: dict[str, float]) -> str:
@@ -80,8 +86,10 @@ def write(config: ModelConfig, metrics: dict[str, float]) -> str:
         metrics: Figures of the evaluation, by name; none if it has not been evaluated.
     """
     lines = [f"- {name}: {value:.4f}" for name, value in sorted(metrics.items())]
-    written = _SYNTHETIC.format(count=config.written_per_template) if config.synthetic else ""
-    wide = config.wide
+    count, wide = config.written_per_template, config.wide
+    written = (_SYNTHETIC if config.synthetic else "") + (
+        _FILLED.format(count=count) if count else ""
+    )
     both = "" if wide is None else _BOTH.format(share=wide.share, rest=1 - wide.share)
     return _CARD.format(
         name=config.name,
@@ -89,6 +97,7 @@ def write(config: ModelConfig, metrics: dict[str, float]) -> str:
         paths=both or _ALONE,
         fitted=_FITTED_BOTH if both else _FITTED_ALONE,
         data=_DATA + written + ".",
+        beside=_BESIDE_BOTH if both else _BESIDE_ALONE,
         seeds=len(config.seeds),
         threshold=config.threshold,
         figures="\n".join(lines) or "Not evaluated yet.",
