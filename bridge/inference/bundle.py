@@ -66,6 +66,8 @@ class Bundle:
         self._calibration = manifest.calibration
         self._network = network
         self._wide = wide
+        if wide:
+            _beside.submit(int)  # starts the thread: what a process holds is there from its start
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Score texts as they were received.
