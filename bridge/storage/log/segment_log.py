@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -33,6 +34,7 @@ WHERE number > ? AND number <= ? AND ? IN (device, '{EVERY_DEVICE}') AND hour >=
 GROUP BY 1, 2
 """  # noqa: S608 - names
 _LAST = "SELECT max(number) FROM calls"
+_COUNTS_KEPT = 1_024  # answers of a few hundred bytes
 _PAGE = 5_000  # a read that lasts keeps the loop's WAL from starting over
 
 _Found = tuple[Position, Segment]
@@ -52,6 +54,8 @@ class SegmentLog:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._tail = Tail()
+        # What is closed and indexed does not change any more: a dashboard asks for it again.
+        self._counted_once = lru_cache(_COUNTS_KEPT)(_counts)
 
     def calls(
         self, device: str, span: Span, *, before: Position | None, limit: int, after: int = 0
@@ -107,9 +111,11 @@ class SegmentLog:
         return dict(sorted(hours.items()))
 
     def _counted(self, part: Open | Closed, asked: _Asked) -> list[_Counted]:
-        is_counted = isinstance(part, Open) or part.is_indexed
-        with self._index_of(part) as connection:
-            return connection.execute(_HOURS if is_counted else _HOURS_SCANNED, asked).fetchall()
+        if isinstance(part, Open):
+            return self._tail.follow(part.segment).execute(_HOURS, asked).fetchall()
+        if part.is_indexed:
+            return self._counted_once(part.segment, asked)
+        return _counts(part.segment, asked, _HOURS_SCANNED)
 
     def _find(self, device: str, span: Span, end: Position, limit: int, after: int) -> list[_Found]:
         found: list[_Found] = []
@@ -129,6 +135,11 @@ class SegmentLog:
             return
         with reading(part.segment) as connection:
             yield connection
+
+
+def _counts(segment: Segment, asked: _Asked, query: str = _HOURS) -> list[_Counted]:
+    with reading(segment) as connection:
+        return connection.execute(query, asked).fetchall()
 
 
 def _following(segment: Segment, after: int, asked: _Asked) -> Iterator[_Counted]:
