@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from training.data import Texts
     from training.model import Model
 
-pytest.importorskip("tensorflow")
-
 from bridge.inference.bundle import load
 from training import (
     attacks,
