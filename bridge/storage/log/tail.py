@@ -35,7 +35,7 @@ _ADD = (
     _HOURS.format(device=f"'{EVERY_DEVICE}'"),
 )
 
-# A read that lasts keeps the loop's WAL from starting over, and at nice 19 all lasts long.
+# A read that lasts keeps the loop's WAL from starting over, and on idle time all lasts long.
 _PAGE = 5_000
 
 
