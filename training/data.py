@@ -15,6 +15,7 @@ WORKSHOP: Final = "workshop_spam_dataset.csv"
 FOLDS: Final = "workshop_groups_folds.csv"
 SYNTHETIC: Final = "train_synthetic_transactional_ham.csv"
 TEMPLATES: Final = "templates.toml"
+REVIEWED: Final = "reviewed_labels.csv"
 LABELS: Final = ("ham", "spam")
 COMMENTS: Final = "youtube-spam"  # the source of the texts that are no SMS
 FILES: Final = (WORKSHOP, FOLDS, SYNTHETIC, TEMPLATES)
@@ -101,6 +102,19 @@ def sms_in_order(directory: Path = DATA) -> Texts:
     return grouped.at(np.flatnonzero(texts.sources == "sms-spam"))
 
 
+def reviewed(texts: Texts, directory: Path = DATA) -> NDArray[np.int8]:
+    """Give the labels of texts as the review of the workshop's set has them, (n,).
+
+    A text is known by its wording, so that any part of the set can be asked for.
+
+    Raises:
+        TrainingError: The list is missing or malformed, or does not belong to the set.
+    """
+    corrected = _corrections(directory)
+    labels = zip(texts.texts, texts.labels, strict=True)
+    return np.array([corrected.get(text, label) for text, label in labels], np.int8)
+
+
 def synthetic(directory: Path = DATA) -> Texts:
     """Read the project's own transactional messages: for training alone, each its own group.
 
@@ -128,6 +142,25 @@ def labelled(path: Path) -> Texts:
     groups = -1 - np.arange(len(texts), dtype=np.int64)  # the folds' groups count from 0 up
     folds = np.full(len(texts), -1, np.int64)
     return Texts(tuple(texts), np.array(labels, np.int8), np.array(sources), groups, folds)
+
+
+def _corrections(directory: Path) -> dict[str, int]:
+    """Read the review's list: the label that each text on it should have had."""
+    published = labelled(directory / WORKSHOP)
+    corrected: dict[int, int] = {}
+    for line, row in _rows(directory / REVIEWED, ("row", "old", "new", "reason")):
+        here = f"{REVIEWED} line {line}"
+        if not row["row"].isdecimal() or int(row["row"]) >= len(published):
+            raise TrainingError(f"{here}: {WORKSHOP} has no such row")
+        if {row["old"], row["new"]} != set(LABELS):
+            raise TrainingError(f"{here}: one of old and new must be ham, the other spam")
+        number, new = int(row["row"]), LABELS.index(row["new"])
+        if published.labels[number] == new:
+            raise TrainingError(f"{here}: old is not the label that {WORKSHOP} has")
+        if number in corrected:
+            raise TrainingError(f"{here}: row {number} is listed already")
+        corrected[number] = new
+    return {published.texts[number]: new for number, new in corrected.items()}
 
 
 _MEND: Final = "restore it with `git checkout -- training/data`"

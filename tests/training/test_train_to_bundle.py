@@ -133,7 +133,7 @@ def test_the_protocol_judges_every_text_once_and_reports(
     assert judged.texts == len(texts)
     assert judged.auc > 0.8
     written = report.write([study], tmp_path).read_text("utf-8")
-    assert all(name in written for name in ("MCC", *attacks.KNOWN, *new_attacks.NEW))
+    assert all(name in written for name in ("MCC", "reviewed", *attacks.KNOWN, *new_attacks.NEW))
     assert (tmp_path / "spam-2.png").stat().st_size > 10_000
     assert not any(text in written for text in texts.texts if len(text) > 20)
 

@@ -1,11 +1,13 @@
 """Files of training data: what is wrong with one is said in a line, without its texts."""
 
+import csv
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bridge.text import canonicalise
 from training import data, folds
 from training.errors import TrainingError
 
@@ -79,3 +81,46 @@ def test_folds_of_another_file_are_refused(directory: Path) -> None:
     (directory / data.FOLDS).write_text("".join(lines[:-1]), "utf-8")
     with pytest.raises(TrainingError, match="does not belong to"):
         data.workshop(directory)
+
+
+def test_the_review_changes_the_listed_rows_alone() -> None:
+    """Each listed row of the protocol has its new label, any other the published one."""
+    texts, rows = data.workshop(), data.workshop_rows()
+    with (data.DATA / data.REVIEWED).open(encoding="utf-8", newline="") as file:
+        listed = {int(row["row"]): data.LABELS.index(row["new"]) for row in csv.DictReader(file)}
+    expected = [listed.get(row, label) for row, label in zip(rows, texts.labels, strict=True)]
+    assert data.reviewed(texts).tolist() == expected
+    few = np.flatnonzero(data.reviewed(texts) != texts.labels)[:3]
+    np.testing.assert_array_equal(data.reviewed(texts.at(few)), data.reviewed(texts)[few])
+
+
+def test_a_reviewed_text_has_one_label_in_all_its_rows() -> None:
+    """A text that stands several times is listed in every row."""
+    texts = data.labelled(data.DATA / data.WORKSHOP)
+    reviewed: dict[str, set[int]] = {}
+    for text, label in zip(texts.texts, data.reviewed(texts), strict=True):
+        reviewed.setdefault(canonicalise(text).lower(), set()).add(int(label))
+    changed = np.flatnonzero(data.reviewed(texts) != texts.labels)
+    assert all(len(reviewed[canonicalise(texts.texts[row]).lower()]) == 1 for row in changed)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("7528,spam,ham,chat\n", "line 2: .* has no such row"),
+        ("-1,spam,ham,chat\n", "line 2: .* has no such row"),
+        ("2,ham,spam,chat\n", "line 2: old is not the label"),
+        ("0,spam,ham,chat\n", "line 2: old is not the label"),
+        ("0,ham,maybe,chat\n", "line 2: one of old and new must be ham, the other spam"),
+        ("0,ham,ham,chat\n", "line 2: one of old and new must be ham, the other spam"),
+        ("0,ham,spam,lure\n0,ham,spam,lure\n", "line 3: row 0 is listed already"),
+        ("0,ham,spam\n", "line 2: needs 4 fields"),
+    ],
+)
+def test_a_malformed_review_says_where(directory: Path, lines: str, message: str) -> None:
+    """The line is named, the text of its row is not."""
+    (directory / data.REVIEWED).write_text(f"row,old,new,reason\n{lines}", "utf-8")
+    texts = data.workshop(directory)
+    with pytest.raises(TrainingError, match=message) as caught:
+        data.reviewed(texts, directory)
+    assert texts.texts[0] not in str(caught.value)
