@@ -23,7 +23,7 @@ class WideSettings(_Frozen):
     logistic_c: float
     copies: int
     copy_weight: float
-    written_weight: float
+    written_share: float
     comments_weight: float
     traits_weight: float
     share: float

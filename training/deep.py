@@ -1,6 +1,7 @@
 """Train the bidirectional LSTM over hashed tokens, and ask it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -22,16 +23,30 @@ Advance = Callable[[float], None]
 
 _IDS = tf.TensorSpec((None, len(FEATURES), None), tf.int32)
 _STEPS = tf.TensorSpec((None,), tf.int32)
-_TARGETS = tf.TensorSpec((None,), tf.float32)
+_TARGETS = _WEIGHTS = tf.TensorSpec((None,), tf.float32)
 _BATCHES_SORTED_TOGETHER = 16  # texts of similar length share a batch, and chance mixes enough
 _TEXTS_ASKED_AT_ONCE = 256
 _FIRST_JUDGED: Final = 0.5  # of the epochs: the moving average lags behind before
 
 
-def fit(  # noqa: PLR0913  what a training is made of
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learnt.
+
+    Attributes:
+        texts: n texts as they were received.
+        targets: (n,) the probability of spam to learn, between label and teacher.
+        weights: (n,) how much each text counts, in any unit.
+    """
+
+    texts: Sequence[str] = field(repr=False)  # never in a traceback
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float64]
+
+
+def fit(
     config: ModelConfig,
-    texts: Sequence[str],
-    targets: NDArray[np.float32],
+    lesson: Lesson,
     held_out: tuple[Sequence[str], NDArray[np.int8]],
     *,
     seed: int,
@@ -41,8 +56,7 @@ def fit(  # noqa: PLR0913  what a training is made of
 
     Args:
         config: Sizes and schedule.
-        texts: n texts as they were received.
-        targets: (n,) the probability of spam to learn, between label and teacher.
+        lesson: The texts to learn.
         held_out: Other texts with their labels.
         seed: Fixes the start, the batches and what is drawn.
         advance: Told how far the work is.
@@ -52,18 +66,19 @@ def fit(  # noqa: PLR0913  what a training is made of
     chance = np.random.default_rng(seed)
     settings = config.training
     augmentation = Augmentation(**config.augmentation.model_dump())
-    batches = -(-len(texts) // settings.batch)
+    batches = -(-len(lesson.texts) // settings.batch)
+    weights = (lesson.weights / lesson.weights.mean()).astype(np.float32)
     model = network.deep(config.network)
     optimizer = _optimizer(config, settings.epochs * batches)
     step = _step(model, optimizer)
     stopping = _Stopping(model, optimizer, settings.patience, *held_out)
     for epoch in range(settings.epochs):
-        tokens = tokenise(canonicalise_all(augmentation.apply(texts, chance)))
+        tokens = tokenise(canonicalise_all(augmentation.apply(lesson.texts, chance)))
         encoded = encode(tokens, config.network.table_bits)
         for done, rows in enumerate(_shuffled(encoded.lengths, settings.batch, chance)):
             ids, steps = pad(encoded, rows, config.network.stride)
             _hide(ids, settings.hidden, chance)
-            step(_by_text(ids), steps, targets[rows])
+            step(_by_text(ids), steps, lesson.targets[rows], weights[rows])
             advance((epoch + done / batches) / settings.epochs)
         if epoch + 1 >= _FIRST_JUDGED * settings.epochs and stopping.is_over():
             break
@@ -112,12 +127,12 @@ def _step(model: keras.Model, optimizer: keras.Optimizer) -> Callable[..., None]
     """Compile one step of gradient descent, for batches of any size and width."""
     optimizer.build(model.trainable_variables)
 
-    @tf.function(input_signature=[_IDS, _STEPS, _TARGETS])  # type: ignore[untyped-decorator]
-    def step(ids: tf.Tensor, steps: tf.Tensor, targets: tf.Tensor) -> None:
+    @tf.function(input_signature=[_IDS, _STEPS, _TARGETS, _WEIGHTS])  # type: ignore[untyped-decorator]
+    def step(ids: tf.Tensor, steps: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             logits = model([ids, steps], training=True)[:, 0]
             losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-            loss = tf.reduce_mean(losses)
+            loss = tf.reduce_mean(losses * weights)
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 

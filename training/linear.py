@@ -119,8 +119,7 @@ def prepared(
         )
     ]
     repeated = np.tile(judged, settings.copies)
-    weights = np.where(texts.is_judged, 1.0, settings.written_weight)
-    weights[texts.sources == COMMENTS] *= settings.comments_weight
+    weights = _weights(settings, texts)
     return Prepared(
         features([*texts.texts, *copies], settings.bits),
         np.concatenate([texts.labels, texts.labels[repeated]]),
@@ -128,6 +127,18 @@ def prepared(
         np.concatenate([texts.groups, texts.groups[repeated]]),
         len(texts),
     )
+
+
+def _weights(settings: WideSettings, texts: Texts) -> NDArray[np.float64]:
+    """Say how much each text counts, (n,); those written for the project a share of the others.
+
+    A share and not a weight each: they would drown a small set of somebody's own.
+    """
+    weights = np.where(texts.sources == COMMENTS, settings.comments_weight, 1.0)
+    written = ~texts.is_judged
+    if written.any():
+        weights[written] = settings.written_share * weights[~written].sum() / written.sum()
+    return weights
 
 
 def fit(settings: WideSettings, rows: Prepared, calibration: Platt) -> Linear:

@@ -12,7 +12,7 @@ from training.augment import Augmentation
 from training.calibration import Platt, stretch
 from training.config import ModelConfig, WideSettings
 from training.data import Texts
-from training.deep import Advance
+from training.deep import Advance, Lesson
 from training.folds import hold_out
 from training.linear import Linear
 
@@ -67,7 +67,10 @@ def _alone(
     config: ModelConfig, texts: Texts, held: NDArray[np.bool_], seed: int, advance: Advance
 ) -> Model:
     """Train the LSTM by the labels; the groups held out stop its training and stretch its logit."""
-    network, out = _deep(config, texts, _smoothed(config, texts.labels), held, seed, advance)
+    weights = np.ones(len(texts))
+    network, out = _deep(
+        config, texts, _smoothed(config, texts.labels), weights, held, seed, advance
+    )
     calibration = stretch(deep.logits(network, out.texts), out.labels)
     return Model(None, None, network, calibration, config.threshold)
 
@@ -80,7 +83,7 @@ def _both(  # noqa: PLR0913, PLR0917  what a training is made of
     seed: int,
     advance: Advance,
 ) -> Model:
-    """Train both paths.
+    """Train both paths; a text counts as much in the one as in the other.
 
     The linear path judges every row out of fold first: those probabilities calibrate it and teach
     the LSTM, which sees no row of the groups held out: they stop its training. So both paths speak
@@ -91,7 +94,7 @@ def _both(  # noqa: PLR0913, PLR0917  what a training is made of
     teacher, curve = linear.out_of_fold(settings, rows)
     path = linear.fit(settings, rows, curve)
     targets = _targets(config, texts.labels, teacher)
-    network, _ = _deep(config, texts, targets, held, seed, advance)
+    network, _ = _deep(config, texts, targets, rows.weights[: rows.texts], held, seed, advance)
     return Model(settings, path, network, Platt(1.0, 0.0), config.threshold)
 
 
@@ -99,20 +102,15 @@ def _deep(  # noqa: PLR0913, PLR0917  what a training is made of
     config: ModelConfig,
     texts: Texts,
     targets: NDArray[np.float32],
+    weights: NDArray[np.float64],
     held: NDArray[np.bool_],
     seed: int,
     advance: Advance,
 ) -> tuple[keras.Model, Texts]:
     """Train the LSTM on what is not held out; give the texts that are, too."""
     kept, out = np.flatnonzero(~held), texts.at(np.flatnonzero(held))
-    network = deep.fit(
-        config,
-        texts.at(kept).texts,
-        targets[kept],
-        (out.texts, out.labels),
-        seed=seed,
-        advance=advance,
-    )
+    lesson = Lesson(texts.at(kept).texts, targets[kept], weights[kept])
+    network = deep.fit(config, lesson, (out.texts, out.labels), seed=seed, advance=advance)
     return network, out
 
 
