@@ -114,7 +114,7 @@ def test_sub_batches_hold_each_text_once_within_the_bound(lengths: list[int]) ->
     groups = sub_batches(np.array(lengths))
     assert sorted(np.concatenate(groups).tolist()) == list(range(len(lengths)))
     for group in groups:
-        assert len(group) <= 32
+        assert len(group) <= 64
         assert len(group) == 1 or len(group) * np.array(lengths)[group].max() <= 1024
 
 
