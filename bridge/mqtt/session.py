@@ -203,9 +203,10 @@ class Session:
         if packet.packet_id not in self._inflight:
             return  # nothing of ours: harmless, and not worth the connection
         sequence = self._inflight.pop(packet.packet_id)
-        if int(packet.reason_code) >= packets.REFUSED:
+        code = int(packet.reason_code)
+        if code >= packets.REFUSED:
             self.undeliverable += 1
-        elif packet.reason_code == packets.UNHEARD:
+        elif code == packets.UNHEARD:
             self.unheard += 1
         if sequence is not None:
             self._settle(sequence)
