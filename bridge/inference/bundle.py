@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.errors import BadBundle
-from bridge.inference.encode import Encoded, pad
+from bridge.inference.encode import pad
 from bridge.inference.inputs import Batch, prepare
 from bridge.inference.manifest import WIDE_FILE, Golden, Manifest
 from bridge.inference.network import Network
@@ -41,6 +41,9 @@ _WORTH_A_THREAD: Final = 32
 _beside: Final = ThreadPoolExecutor(1, "lstm")
 
 _GOLDEN: Final = TypeAdapter(tuple[Golden, ...])
+
+_Group = tuple["NDArray[np.int64]", "NDArray[np.int32]", "NDArray[np.int32]"]
+"""Texts that are read together: their rows in the batch, and what the network is given."""
 
 
 class Bundle:
@@ -88,17 +91,24 @@ class Bundle:
         if path == "wide" and wide:
             return wide.logits(batch.grams)
         deep = np.empty(len(texts))
-        groups = reversed(sub_batches(batch.encoded.lengths))  # long ones first: they end together
+        # Laid out before anybody reads: done between two groups, it has both threads wait for the
+        # interpreter in turns. Long ones first, so that both end together.
+        groups = iter(
+            [
+                (rows, *pad(batch.encoded, rows, self._preparation.stride))
+                for rows in reversed(sub_batches(batch.encoded.lengths))
+            ]
+        )
         if path == "deep" or wide is None:
-            self._read(batch.encoded, groups, deep)
+            self._read(groups, deep)
             return deep
         # ONNX Runtime lets go of the interpreter while it works: both paths at once, and what is
         # left of the LSTM's then on both threads, which take their groups from one iterator.
         beside = None
         if len(texts) >= _WORTH_A_THREAD:
-            beside = _beside.submit(self._read, batch.encoded, groups, deep)
+            beside = _beside.submit(self._read, groups, deep)
         logits = wide.share * wide.logits(batch.grams)
-        self._read(batch.encoded, groups, deep)
+        self._read(groups, deep)
         if beside:
             beside.result()
         logits += (1 - wide.share) * deep
@@ -108,12 +118,10 @@ class Bundle:
         """Prepare texts for both paths."""
         return prepare(texts, self._preparation.table_bits, self._preparation.wide_bits)
 
-    def _read(
-        self, encoded: Encoded, groups: Iterator[NDArray[np.int64]], logits: NDArray[np.float64]
-    ) -> None:
+    def _read(self, groups: Iterator[_Group], logits: NDArray[np.float64]) -> None:
         """Fill in the LSTM's logits of the groups of texts that nobody has taken yet."""
-        for rows in groups:
-            logits[rows] = self._network.logits(*pad(encoded, rows, self._preparation.stride))
+        for rows, ids, steps in groups:
+            logits[rows] = self._network.logits(ids, steps)
 
 
 def load(directory: Path, *, threads: int = 1) -> Bundle:
