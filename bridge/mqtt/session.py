@@ -258,7 +258,8 @@ class Session:
         """
         needed = len(topic.encode()) + len(payload) + len(correlation or b"")
         fits = needed + _PUBLISH_OVERHEAD_BYTES <= self._maximum_packet_size_bytes
-        self.undeliverable += not fits
+        if not fits:
+            self.undeliverable += 1
         return fits
 
     def _settle(self, sequence: int) -> None:
