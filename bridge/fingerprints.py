@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from hashlib import blake2b
+
+_INT64 = struct.Struct(">q")
 
 
 class Fingerprints:
@@ -36,7 +39,8 @@ class Fingerprints:
         state = self._message.copy()
         # A device id holds no "/", so no two pairs give the same bytes.
         state.update(f"{device}/{message_id}".encode())
-        return int.from_bytes(state.digest(), "big", signed=True) or 1
+        number: int = _INT64.unpack(state.digest())[0]
+        return number or 1
 
 
 def uuid7(now_ms: int) -> str:

@@ -311,7 +311,7 @@ class Pipeline:
         echo = call.request if call.request and call.request.echo else None
         return records.verdict_payload(
             row,
-            total_ms=round(elapsed_ms, 1),
+            total_ms=elapsed_ms,
             text=echo.text if echo else None,
             degraded=call.degraded,
         )

@@ -46,11 +46,12 @@ def verdict_payload(
 
     By hand, for it is written once a message: 3 us less than by way of the model. All that stands
     between quotes here is of an alphabet that needs no escape; the rest is left to a JSON library.
+    The time is rounded as it is written, in half the time that `round` takes.
     """
     said = (
         f'{{"id":"{row.message_id}","device":"{row.device}","label":"{row.label}"'
         f',"score":{row.score},"scores":{row.scores},"model":"{row.model}"'
-        f',"cached":"{row.cached}","ts":"{iso(row.called_at_ms)}","ms":{{"total":{total_ms}}}'
+        f',"cached":"{row.cached}","ts":"{iso(row.called_at_ms)}","ms":{{"total":{total_ms:.1f}}}'
     ).encode()
     if text is None and degraded is None:
         return said + b"}"

@@ -58,6 +58,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.enable_mem_pattern = False  # it would keep a plan for every shape that ever came
+    options.enable_cpu_mem_arena = False  # one lock: two threads are slower by a fifth
     options.log_severity_level = 3
     # Workers that spin between two batches would burn a core of an idle bridge.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

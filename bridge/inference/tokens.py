@@ -7,6 +7,7 @@ A token is a run of letters and digits or a run of other characters. A hash is a
 from __future__ import annotations
 
 import string
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,7 @@ class Tokens:
     Attributes:
         octets: The texts in Latin-1 with ``GAP`` around each.
         flat: (bytes,) intp, the same as indices of a table.
+        numbers: (bytes,) uint32, what each byte is hashed as.
         begins: (n,) int64, the first byte of each text in ``flat``.
         sizes: (n,) int64, bytes of each text.
         firsts: (n,) int64, the first token of each text.
@@ -50,6 +52,7 @@ class Tokens:
 
     octets: bytes
     flat: NDArray[np.intp]
+    numbers: NDArray[np.uint32]
     begins: NDArray[np.int64]
     sizes: NDArray[np.int64]
     firsts: NDArray[np.int64]
@@ -79,14 +82,25 @@ def tokenise(texts: Sequence[str]) -> Tokens:
     firsts = np.searchsorted(starts, begins)
     counts = np.diff(firsts, append=len(starts))
     numbers = SCRAMBLED.take(flat)
-    hashes = _hashes(numbers, starts, ends)
+    hashes, cases = _hashes(numbers, flat, starts, ends)
     pairs = hashes * POWERS[3]
     pairs[:-1] += hashes[1:]
     trigrams = numbers[:-2] + numbers[1:-1] * POWERS[1]
     trigrams += numbers[2:] * POWERS[2]
-    cases = _between(np.cumsum(_CASES.take(flat), dtype=np.uint32), starts, ends)
     return Tokens(
-        octets, flat, begins, sizes, firsts, counts, starts, ends, hashes, pairs, trigrams, cases
+        octets=octets,
+        flat=flat,
+        numbers=numbers,
+        begins=begins,
+        sizes=sizes,
+        firsts=firsts,
+        counts=counts,
+        starts=starts,
+        ends=ends,
+        hashes=hashes,
+        pairs=pairs,
+        trigrams=trigrams,
+        cases=cases,
     )
 
 
@@ -129,28 +143,42 @@ _CASES: Final = _LOWER + (UPPER << 10) + (DIGIT << 20)
 def _runs(octets: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the starts and ends of the runs that are no spaces."""
     classes = np.frombuffer(octets.translate(_CLASS_OF), np.uint8)
-    changes = np.flatnonzero(classes[1:] != classes[:-1]) + 1  # the buffer begins and ends blank
-    tokens = np.flatnonzero(classes[changes])
-    return changes[tokens], changes[tokens + 1]
+    changes = classes[1:] != classes[:-1]  # the buffer begins and ends blank
+    filled = classes != _SPACE
+    starts = np.flatnonzero(changes & filled[1:])
+    ends = np.flatnonzero(changes & filled[:-1])
+    starts += 1
+    ends += 1
+    return starts, ends
 
 
 def _hashes(
-    numbers: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Hash each token: its bytes' numbers, each times one power of the base more, added up.
+    numbers: NDArray[np.uint32],
+    flat: NDArray[np.intp],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Hash each token and count its cases.
 
-    One running sum over the buffer has all of them, each too large by the power at its start.
+    A hash is its bytes' numbers, each times one power of the base more, added up. One running sum
+    over the buffer has all of them in the upper half of 64 bits, each too large by the power at its
+    start, and the counts in the lower half: a token's are too small to reach the upper one.
     """
     powers, inverses = _powers(1 << (len(numbers) - 1).bit_length())
-    running = np.cumsum(numbers * powers[: len(numbers)], dtype=np.uint32)
-    return _between(running, starts, ends) * inverses[starts]
+    running = np.empty(len(numbers), np.uint64)
+    lower, upper = _halves(running)
+    lower[:] = _CASES.take(flat)
+    np.multiply(numbers, powers[: len(numbers)], out=upper)
+    np.cumsum(running, out=running)
+    cases, hashes = _halves(running.take(ends - 1) - running.take(starts - 1))
+    return hashes * inverses.take(starts), cases
 
 
-def _between(
-    running: NDArray[np.uint32], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Give the sums from ``starts`` to before ``ends``, modulo 2^32, of a running sum."""
-    return running[ends - 1] - running[starts - 1]
+def _halves(numbers: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """View the lower and the upper 32 bits of each number."""
+    halves = numbers.view(np.uint32)
+    first = int(sys.byteorder == "big")
+    return halves[first::2], halves[1 - first :: 2]
 
 
 @lru_cache(maxsize=24)  # a size for each power of two

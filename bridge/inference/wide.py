@@ -118,20 +118,22 @@ _NOTHING: Final = np.zeros(1, np.int32)
 
 def _characters(tokens: Tokens, bits: int) -> _Segments:
     """Number the n-grams of each text's characters, its two edges included, spaces left out."""
-    octets = np.frombuffer(tokens.octets.translate(None, b" "), np.uint8)[len(GAP) - 1 : -1]
-    edges = np.flatnonzero(octets == 0)  # before a text, behind it, and one more
+    inside = slice(len(GAP) - 1, -1)
+    octets = np.frombuffer(tokens.octets, np.uint8)[inside]
+    kept = np.flatnonzero(octets != ord(" "))
+    edges = np.flatnonzero(octets.take(kept) == 0)  # before a text, behind it, and one more
     begins, sizes = edges[::3], edges[1::3] - edges[::3] + 1
-    numbers = SCRAMBLED.take(octets)
-    rolling = numbers + np.zeros((len(ORDERS), 1), np.uint32)
+    numbers = tokens.numbers[inside].take(kept)
+    gram = numbers.copy()
+    rolling = np.empty((len(ORDERS), len(kept)), np.uint32)
     for order in range(2, ORDERS[-1] + 1):
-        rolling[max(order - ORDERS[0], 0) :, : 1 - order] += (
-            numbers[order - 1 :] * POWERS[order - 1]
-        )
-    rolling += np.array(ORDERS, np.uint32)[:, None]
+        gram[: 1 - order] += numbers[order - 1 :] * POWERS[order - 1]
+        if order in ORDERS:
+            np.add(gram, np.uint32(order), out=rolling[order - ORDERS[0]])
     ids = index(rolling, bits).view(np.int32)
     ids += _bases(0, len(ORDERS), bits)
     counts = np.maximum(sizes - np.array(ORDERS)[:, None] + 1, 0)
-    return ids.ravel(), begins + np.arange(len(ORDERS))[:, None] * len(octets), counts
+    return ids.ravel(), begins + np.arange(len(ORDERS))[:, None] * len(kept), counts
 
 
 def _words(tokens: Tokens, bits: int) -> _Segments:

@@ -18,7 +18,10 @@ from bridge.ports import Delivery
 REFUSED = 0x80
 """From here up a reason code is a refusal (2.4)."""
 
-UNHEARD = mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS
+UNHEARD = int(mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS)
+
+_AT_LEAST_ONCE = mqtt5.QoS.AT_LEAST_ONCE
+_EXACTLY_ONCE = int(mqtt5.QoS.EXACTLY_ONCE)
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -98,7 +101,7 @@ def connect(identity: Identity) -> mqtt5.ConnectPacket:
         will=mqtt5.Will(
             identity.will.topic,
             payload=identity.will.payload,
-            qos=mqtt5.QoS.AT_LEAST_ONCE,
+            qos=_AT_LEAST_ONCE,
             retain=True,
             payload_format_indicator=1,
             content_type="application/json",
@@ -126,7 +129,7 @@ def publish(packet_id: int, outgoing: Outgoing) -> mqtt5.PublishPacket:
     return mqtt5.PublishPacket(
         outgoing.topic,
         outgoing.payload,
-        qos=mqtt5.QoS.AT_LEAST_ONCE,
+        qos=_AT_LEAST_ONCE,
         retain=outgoing.retain,
         packet_id=packet_id,
         payload_format_indicator=1,
@@ -143,19 +146,23 @@ def delivery(packet: mqtt5.PublishPacket, received_at_s: float, sequence: int) -
     Raises:
         ConnectionLost: At QoS 2, which was never asked for.
     """
-    if packet.qos == mqtt5.QoS.EXACTLY_ONCE:
+    qos = int(packet.qos)
+    if qos == _EXACTLY_ONCE:
         raise ConnectionLost("the broker sent QoS 2, which was never asked for")
-    return Delivery(
-        packet.topic,
-        packet.payload,
-        int(packet.qos),
-        packet.retain,
-        packet.packet_id,
-        received_at_s,
-        sequence,
-        packet.message_expiry_interval,
-        packet.correlation_data,
-        _traceparent(packet.user_properties),
+    return tuple.__new__(  # a NamedTuple's own constructor is Python: twice as long
+        Delivery,
+        (
+            packet.topic,
+            packet.payload,
+            qos,
+            packet.retain,
+            packet.packet_id,
+            received_at_s,
+            sequence,
+            packet.message_expiry_interval,
+            packet.correlation_data,
+            _traceparent(packet.user_properties),
+        ),
     )
 
 

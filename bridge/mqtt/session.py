@@ -203,9 +203,10 @@ class Session:
         if packet.packet_id not in self._inflight:
             return  # nothing of ours: harmless, and not worth the connection
         sequence = self._inflight.pop(packet.packet_id)
-        if int(packet.reason_code) >= packets.REFUSED:
+        code = int(packet.reason_code)
+        if code >= packets.REFUSED:
             self.undeliverable += 1
-        elif packet.reason_code == packets.UNHEARD:
+        elif code == packets.UNHEARD:
             self.unheard += 1
         if sequence is not None:
             self._settle(sequence)
@@ -257,7 +258,8 @@ class Session:
         """
         needed = len(topic.encode()) + len(payload) + len(correlation or b"")
         fits = needed + _PUBLISH_OVERHEAD_BYTES <= self._maximum_packet_size_bytes
-        self.undeliverable += not fits
+        if not fits:
+            self.undeliverable += 1
         return fits
 
     def _settle(self, sequence: int) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,13 +109,45 @@ def test_a_score_does_not_depend_on_its_company(bundle: Bundle) -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
+def test_both_threads_read(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held until two are at it, they read all texts, and each score is its text's own."""
+    texts = [f"win prize number {number} now" for number in range(128)]
+    read, both = bundle._network.logits, threading.Barrier(2, timeout=10)
+
+    def together(*inputs: np.ndarray) -> np.ndarray:
+        both.wait()
+        return read(*inputs)
+
+    alone = np.concatenate([bundle.scores([text]) for text in texts])
+    monkeypatch.setattr(bundle._network, "logits", together)
+    np.testing.assert_allclose(bundle.scores(texts), alone, atol=1e-5)
+
+
+def test_what_fails_on_the_second_thread_fails_the_batch(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No text of the batch is scored by half of a model."""
+    read, failed, ours = bundle._network.logits, threading.Event(), threading.get_ident()
+
+    def failing(*inputs: np.ndarray) -> np.ndarray:
+        if threading.get_ident() == ours:
+            assert failed.wait(10)
+            return read(*inputs)
+        failed.set()
+        raise RuntimeError
+
+    monkeypatch.setattr(bundle._network, "logits", failing)
+    with pytest.raises(RuntimeError):
+        bundle.scores(["see you at six"] * 128)
+
+
 @given(st.lists(st.integers(1, 96), min_size=1, max_size=200))
 def test_sub_batches_hold_each_text_once_within_the_bound(lengths: list[int]) -> None:
     """No sub-batch is larger than the bound, and no text is lost."""
     groups = sub_batches(np.array(lengths))
     assert sorted(np.concatenate(groups).tolist()) == list(range(len(lengths)))
     for group in groups:
-        assert len(group) <= 32
+        assert len(group) <= 64
         assert len(group) == 1 or len(group) * np.array(lengths)[group].max() <= 1024
 
 

@@ -92,15 +92,17 @@ class Repeats:
         numbers = np.zeros(keys.size, np.int64)
         wanted = keys.view(np.uint64)
         open_ = np.arange(keys.size)
-        bucket = wanted & self._mask
+        bucket = (wanted & self._mask).view(np.int64)
         while open_.size:
-            places = self._keys[:, bucket]
-            generation, which, place = np.nonzero(places == wanted[open_][None, :, None])
-            offsets = self._offsets[generation, bucket[which], place]
-            numbers[open_[which]] = self._first[generation] + offsets
+            places = self._keys.take(bucket, axis=1)  # by index it takes twice as long
+            found = places == wanted[None, :, None]
+            if found.any():
+                generation, which, place = np.nonzero(found)
+                offsets = self._offsets[generation, bucket[which], place]
+                numbers[open_[which]] = self._first[generation] + offsets
             full = (places[:, :, -1] != 0).any(axis=0) & (numbers[open_] == 0)
-            open_ = open_[full]
-            bucket = (bucket[full] + np.uint64(1)) & self._mask
+            open_, wanted = open_[full], wanted[full]
+            bucket = (bucket[full] + 1) & np.int64(self._mask)
         return numbers
 
     def _clear(self, generation: int) -> None:
