@@ -35,6 +35,12 @@ def eventually(holds: Callable[[], Any], what: str = "it") -> Any:
     return result
 
 
+def let_pass(seconds: float) -> None:
+    """Return when so much time has been lived through."""
+    until_s = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= until_s)
+
+
 def instance_of(topics: Topics) -> str:
     """Return the name of the bridge on a test's root.
 
@@ -204,6 +210,7 @@ class Client:
 
 
 Start = Callable[..., BridgeProcess]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -255,3 +262,27 @@ def client(broker: Broker, topics: Topics) -> Iterator[Client]:
     connected = Client(broker, topics)
     yield connected
     connected.close()
+
+
+@pytest.fixture
+def command(broker: Broker, topics: Topics, tmp_path: Path) -> Command:
+    """Run one of people's commands on the test's root."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "BRIDGE_MQTT__HOST": broker.host,
+            "BRIDGE_MQTT__PORT": str(broker.port),
+            "BRIDGE_TOPICS__ROOT": topics.root,
+            **variables,
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "bridge", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run

@@ -3,7 +3,8 @@
 import pytest
 from bridge_process import eventually
 from cassandra_server import new_server
-from outages import LATE_S, Load, each_arrived_once, state
+from outages import LATE_S, each_arrived_once, new_text, state
+from streams import Stream
 
 from bridge.storage.cassandra.migrate import migrate
 
@@ -42,13 +43,13 @@ def test_a_node_killed_under_load_costs_nothing(ring, settings, start_bridge, cl
         CASSANDRA__KEYSPACE=settings.keyspace,
         STORE__KEY=KEY,  # consistency and replication are the defaults
     )
-    with Load(client) as load:
+    with Stream(client, new_text) as stream:
         eventually(lambda: len(client.answers("gw-7")) >= 100 and state(client) == "online")
-        before = len(load.sent_s)
+        before = len(stream.sent_s)
         ring.kill(1)  # the first contact point, and the others' seed
         eventually(lambda: len(client.answers("gw-7")) >= before + 500, "the verdicts")
-    assert max(load.latencies_s()) < LATE_S
-    each_arrived_once(client, settings, load.sent_s)
+    assert max(stream.latencies_s()) < LATE_S
+    each_arrived_once(client, settings, stream.sent_s)
     eventually(lambda: state(client) == "online", "the state")
     ring.start()
-    each_arrived_once(client, settings.model_copy(update={"consistency": "ALL"}), load.sent_s)
+    each_arrived_once(client, settings.model_copy(update={"consistency": "ALL"}), stream.sent_s)

@@ -1,9 +1,6 @@
 """Whole bridges on a real Cassandra: what they share, and what they keep to themselves."""
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -55,25 +52,11 @@ def start(start_bridge, variables):
 
 
 @pytest.fixture
-def command(broker, topics, tmp_path):
+def lines(command):
     """Run one of people's commands, and return its lines."""
 
-    def run(*arguments, **more):
-        environment = os.environ | {
-            "BRIDGE_MQTT__HOST": broker.host,
-            "BRIDGE_MQTT__PORT": str(broker.port),
-            "BRIDGE_TOPICS__ROOT": topics.root,
-            **more,
-        }
-        told = subprocess.run(
-            [sys.executable, "-m", "bridge", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def run(*arguments, **variables):
+        told = command(*arguments, **variables)
         assert told.returncode == 0, told.stderr
         return told.stdout.splitlines()
 
@@ -95,7 +78,7 @@ def test_a_text_classified_by_one_is_a_store_hit_for_the_other(broker, topics, s
     assert first["scores"] == said["scores"] == again["scores"]
 
 
-def test_two_in_one_group_answer_for_the_whole_installation(start, client, cql, command):
+def test_two_in_one_group_answer_for_the_whole_installation(start, client, cql, lines):
     """Either has a part of the calls; asked together they tell each once, and count it once."""
     names = ("one", "two")
     for name in names:
@@ -107,11 +90,11 @@ def test_two_in_one_group_answer_for_the_whole_installation(start, client, cql, 
     eventually(lambda: client.answered_ids("gw-7") >= ids)
     eventually(lambda: len(cql("SELECT message_id FROM calls_by_device_hour")) == 40)
     eventually(lambda: sum(row.calls for row in cql("SELECT calls FROM counts_by_hour")) == 40)
-    lines = command("calls", "gw-7", "--json", "-n", "1000")
-    assert sorted(json.loads(line)["id"] for line in lines) == sorted(ids)
-    table = command("calls", "gw-7", "--csv", "-n", "7")
+    calls = lines("calls", "gw-7", "--json", "-n", "1000")
+    assert sorted(json.loads(line)["id"] for line in calls) == sorted(ids)
+    table = lines("calls", "gw-7", "--csv", "-n", "7")
     assert (table[0].split(",")[0], len(table)) == ("called_at", 8)
-    [counted] = command("stats", "gw-7", "--json")
+    [counted] = lines("stats", "gw-7", "--json")
     hours = json.loads(counted)["hours"]
     assert sum(sum(hour["counts"].values()) for hour in hours) == 40
 
@@ -144,7 +127,7 @@ def traces(cql, tmp_path):
 
 
 @pytest.mark.parametrize("keeps", ["full", "hash", "none"])
-def test_a_text_is_kept_only_as_the_setting_says(keeps, start, client, command, traces):
+def test_a_text_is_kept_only_as_the_setting_says(keeps, start, client, lines, traces):
     """In no table and no file while it runs or afterwards; `full` in the log and corrections."""
     bridge = start(LOG__TEXT=keeps)
     eventually(lambda: is_online(client))
@@ -155,7 +138,7 @@ def test_a_text_is_kept_only_as_the_setting_says(keeps, start, client, command, 
     assert client.ask("gw-7", {"id": "m-4", "text": text, "echo": True})["text"] == text
     eventually(lambda: traces.cql("SELECT label FROM verdict_cache"))
     eventually(lambda: len(traces.cql(SHIPPED)) == 4)
-    command("correct", "ham", text)
+    lines("correct", "ham", text)
     eventually(lambda: client.ask("gw-8", {"text": text})["cached"] == "corrected")
     eventually(lambda: "gw-8" in {row.device_id for row in traces.cql(SHIPPED)})
     allowed = {"calls_by_device_hour", "corrections", "journal", "notebook"}
@@ -168,7 +151,7 @@ def test_a_text_is_kept_only_as_the_setting_says(keeps, start, client, command, 
     assert keyed == (set() if keeps == "none" else {row.message_id for row in rows} - {"m-3"})
 
 
-def test_a_machine_in_kathmandu_logs_by_the_hours_of_utc(start, client, cql, command, monkeypatch):
+def test_a_machine_in_kathmandu_logs_by_the_hours_of_utc(start, client, cql, lines, monkeypatch):
     """Its clock is 5:45 ahead, and the devices' are wrong."""
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     start()
@@ -181,5 +164,5 @@ def test_a_machine_in_kathmandu_logs_by_the_hours_of_utc(start, client, cql, com
     assert (row.hour.replace(tzinfo=UTC), row.called_at.replace(tzinfo=UTC)) == (hour, called_at)
     assert row.device_ts == datetime(1999, 12, 31, 9, 59, 59)  # noqa: DTZ001 - as the driver says
     name = hour.strftime("%Y-%m-%dT%HZ")
-    [line] = command("calls", "gw-7", "--hour", name, "--json", TZ="Asia/Kathmandu")
+    [line] = lines("calls", "gw-7", "--hour", name, "--json", TZ="Asia/Kathmandu")
     assert json.loads(line)["called_at"] == said["ts"]

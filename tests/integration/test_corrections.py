@@ -2,14 +2,11 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-import threading
 import time
 
 import pytest
-from bridge_process import eventually
+from bridge_process import eventually, let_pass
+from streams import Stream
 
 from bridge.cli.questions import Questions
 from bridge.doors import Door
@@ -20,7 +17,6 @@ CANARY = "canary51c0de"
 TEXT = f"Your parcel waits at the corner shop, {CANARY}"
 NAMES = ("one", "two")
 WITHIN_S = 2.0
-PACE_S = 0.02
 
 
 @pytest.fixture
@@ -47,64 +43,6 @@ def start(start_bridge, client):
     return started
 
 
-@pytest.fixture
-def command(broker, topics, tmp_path):
-    """Run one of people's commands."""
-
-    def run(*arguments):
-        environment = os.environ | {
-            "BRIDGE_MQTT__HOST": broker.host,
-            "BRIDGE_MQTT__PORT": str(broker.port),
-            "BRIDGE_TOPICS__ROOT": topics.root,
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "bridge", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
-
-
-class Stream:
-    """One text again and again, as different messages, until it is told to stop."""
-
-    def __init__(self, client):
-        self._client = client
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._send, daemon=True)
-        self.sent_s = {}
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended.set()
-        self._thread.join()
-
-    def answers(self):
-        """Return when each answered message was sent, and what it was told."""
-        told = [json.loads(answer.payload) for answer in self._client.answers("gw-7")]
-        return [(self.sent_s[answer["id"]], answer) for answer in told]
-
-    def _send(self):
-        while not self._ended.wait(PACE_S):
-            name = f"m-{len(self.sent_s)}"
-            self.sent_s[name] = time.monotonic()
-            self._client.publish_soon("gw-7", {"id": name, "text": TEXT})
-
-
-def let_pass(seconds):
-    """Return when so much time has been lived through."""
-    until_s = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() >= until_s)
-
-
 def verdicts(client, name):
     """How many verdicts a bridge says it has given."""
     return client.document("health", name)["ledger"]["verdicts"]
@@ -115,9 +53,9 @@ def test_a_correction_told_to_one_holds_for_all_within_two_seconds(
 ):
     """The other hears it on `bridge/corrected`; no log and no topic of the bridge has the text."""
     bridges = start()
-    with Stream(client) as stream:
+    with Stream(client, lambda _: TEXT) as stream:
         eventually(lambda: all(verdicts(client, name) >= 5 for name in NAMES), "both")
-        said = stream.answers()[0][1]["label"]
+        said = json.loads(client.answers("gw-7")[0].payload)["label"]
         right = {"ham": "spam", "spam": "ham"}[said]
         order = {"text": TEXT, "label": right, "by": "tester", "instance": "two"}
         asked_s = time.monotonic()
@@ -126,7 +64,6 @@ def test_a_correction_told_to_one_holds_for_all_within_two_seconds(
         let_pass(WITHIN_S)
         counts = {name: verdicts(client, name) for name in NAMES}
         eventually(lambda: all(verdicts(client, name) > counts[name] + 5 for name in NAMES), "both")
-    eventually(lambda: len(stream.answers()) == len(stream.sent_s), "the answers")
     late = [answer for at_s, answer in stream.answers() if at_s > asked_s + WITHIN_S]
     assert {(answer["label"], answer["cached"]) for answer in late} == {(right, "corrected")}
     for bridge in bridges:
