@@ -48,9 +48,9 @@ _OPENING: Final = """# How good the models are
 Written by `make evaluate`; do not edit. The grouped 5-fold protocol: near-duplicates never stand on
 both sides of a split, features, weights and calibration are fitted inside the training folds, and
 the figures are pooled over the five folds, so each of the 6,810 distinct texts is judged once, by a
-model that has not seen it. The threshold is a configuration's own, one number for every fold; ours
-was chosen on these folds. Mean over seeds; behind ± the standard deviation between seeds. "At .5%"
-is the spam caught by the threshold that blocks .5% of the ham.
+model that has not seen it. The threshold is a configuration's own, one number for every fold. Mean
+over seeds; behind ± the standard deviation between seeds. "At .5%" is the spam caught by the
+threshold that blocks .5% of the ham.
 """
 
 _BASELINES: Final = """
