@@ -15,10 +15,10 @@ characters, s p a c e d words, leet.
 Grouped 5 folds, near-duplicates never split, pooled out of fold over 6,810 texts, mean of {seeds}
 seeds. The calibration is fitted inside the training folds: {fitted}. A text is spam from
 {threshold:.2f} on, in every fold: a threshold fitted to each fold's few mistakes followed their
-noise. The texts written for the project, their weights and the other settings were
-chosen while looking at these same folds and, as figures, at the SMS split and the development sets.
-So all figures lean to the bright side by what such choices are worth: a few thousandths on the folds
-and the split, more on the development sets, whose kind of comments some of those texts were written
+noise. The texts written for the project, their weights and the other settings were chosen while
+looking at these same folds and, as figures, at the SMS split and the development sets. So all
+figures lean to the bright side by what such choices are worth: a few thousandths on the folds and
+the split, more on the development sets, whose kind of comments some of those texts were written
 for.
 
 ## Figures
