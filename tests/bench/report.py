@@ -70,8 +70,9 @@ with more than a few hundredths of a core, ratios suffer too, and it is worth me
 
 ## Memory
 
-The loop and its clerk held {resident} together at the most, and grew by {growth:+.1f} MB over
-{growth_run:,} messages with new texts, once cache and repeat window were full.
+The loop and its clerk held {resident} together at the most. What they hold at rest grew by
+{growth:+.1f} MB over {growth_run:,} messages with new texts, once cache and repeat window were
+full.
 
 ## Again
 
