@@ -133,18 +133,27 @@ class Client:
         broker: Where to.
         topics: Under which root.
         protocol: MQTT 5, or 3.1.1.
+        session_s: For how long the broker keeps what it is told while it is away (MQTT 5).
     """
 
-    def __init__(self, broker: Broker, topics: Topics, protocol: int = paho.MQTTv5) -> None:
+    def __init__(
+        self, broker: Broker, topics: Topics, protocol: int = paho.MQTTv5, *, session_s: int = 0
+    ) -> None:
         self.topics = topics
         self.heard: list[paho.MQTTMessage] = []
         subscribed = threading.Event()
         self._is_5 = protocol == paho.MQTTv5
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
+        name = uuid4().hex if session_s else ""  # under one that the broker gives, no session lasts
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=protocol)
         self._client.on_message = lambda _client, _userdata, message: self.heard.append(message)
         self._client.on_connect = lambda *_: self._client.subscribe(f"{topics.root}/#", qos=1)
         self._client.on_subscribe = lambda *_: subscribed.set()
-        self._client.connect(broker.host, broker.port)
+        kept = Properties(PacketTypes.CONNECT) if session_s else None
+        if kept:
+            kept.SessionExpiryInterval = session_s
+        # What began with a clean start, Mosquitto does not keep over its own restart.
+        clean = False if session_s else paho.MQTT_CLEAN_START_FIRST_ONLY
+        self._client.connect(broker.host, broker.port, clean_start=clean, properties=kept)
         self._client.loop_start()
         assert subscribed.wait(DEADLINE_S)
 

@@ -36,7 +36,7 @@ def test_a_restart_of_the_broker_loses_nothing(own_broker, start_bridge, topics)
     """What came before, and what comes after, is answered once; nobody has to do anything."""
     mosquitto = own_broker()
     bridge = start_bridge(at=mosquitto.at)
-    client = Client(mosquitto.at, topics)
+    client = Client(mosquitto.at, topics, session_s=600)  # the bridge may be back before it
     for number in range(300):
         client.publish_soon("gw-1", {"id": f"m-{number}", "text": f"hello {number}"})
     eventually(lambda: client.answers("gw-1"))
