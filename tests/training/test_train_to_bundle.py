@@ -21,8 +21,10 @@ from training import (
     calibration,
     config,
     data,
+    deep,
     export,
     folds,
+    linear,
     metrics,
     new_attacks,
     protocol,
@@ -35,7 +37,12 @@ from training import (
 from training import (
     model as models,
 )
+from training.augment import Augmentation
 from training.errors import TrainingError
+
+
+def _augmentation(settings: "ModelConfig") -> Augmentation:
+    return Augmentation(**settings.augmentation.model_dump())
 
 
 def _without_progress(_share: float) -> None:
@@ -157,6 +164,29 @@ def test_the_baseline_trains_and_answers(texts: "Texts") -> None:
     spam = model.probabilities(texts.texts[:50])
     assert ((spam >= 0) & (spam <= 1)).all()
     assert shares[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("count", [100, 600])
+def test_written_texts_weigh_a_share_of_whatever_else_there_is(
+    small: "ModelConfig", texts: "Texts", count: int
+) -> None:
+    """They do not drown a small set."""
+    own = texts.at(np.arange(count))
+    written = protocol.written(small)
+    rows = linear.prepared(small.wide, _augmentation(small), own.and_also(written), 1)
+    weights = rows.weights[: rows.texts]
+    assert weights[count:].sum() == pytest.approx(small.wide.written_share * weights[:count].sum())
+
+
+def test_the_lstm_learns_each_text_by_its_weight(small: "ModelConfig", texts: "Texts") -> None:
+    """Every text stands there again with the other label, next to weightless: the first counts."""
+    labels = texts.labels.astype(np.float32)
+    weights = np.repeat([1.0, 1e-6], len(texts))
+    lesson = deep.Lesson(texts.texts * 2, np.concatenate([labels, 1 - labels]), weights)
+    held_out = (texts.texts, texts.labels)
+    network = deep.fit(small, lesson, held_out, seed=1, advance=_without_progress)
+    spam = calibration.Platt(1.0, 0.0).probability(deep.logits(network, texts.texts))
+    assert metrics.figures(texts.labels, spam, 0.5).auc > 0.8
 
 
 def test_no_fold_is_trained_on_itself(texts: "Texts") -> None:
