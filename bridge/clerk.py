@@ -26,7 +26,7 @@ from bridge.errors import ConfigurationError, Unavailable
 from bridge.fingerprints import Fingerprints
 from bridge.life.clock import SystemClock
 from bridge.life.desk import Desk, Inbox, Line
-from bridge.life.memory import give_back_large_blocks
+from bridge.life.memory import fix_heap_thresholds
 from bridge.life.pipe import Pipe
 from bridge.life.priority import stand_back
 from bridge.settings import Settings
@@ -238,7 +238,7 @@ def main() -> int:
 
 
 def _run(pipe: Pipe) -> int:
-    give_back_large_blocks()
+    fix_heap_thresholds()
     configuration = settings.load()
     logs.configure(configuration.log.level)
     threading.excepthook = lambda failed: _log.error("clerk.failed", exc_info=failed.exc_value)

@@ -20,7 +20,7 @@ from bridge.life.clerk_process import ClerkProcess
 from bridge.life.clock import SystemClock
 from bridge.life.house import House
 from bridge.life.loop import Loop
-from bridge.life.memory import collect_seldom, give_back_large_blocks
+from bridge.life.memory import collect_seldom, fix_heap_thresholds
 from bridge.life.meter import Meter
 from bridge.life.status import Me, Status
 from bridge.lookup import Lookup
@@ -53,7 +53,7 @@ def run(settings: Settings) -> int:
     Raises:
         ConfigurationError: A setting cannot work.
     """
-    give_back_large_blocks()
+    fix_heap_thresholds()
     clock = SystemClock()
     with contextlib.ExitStack() as stack:
         loop = _compose(settings, clock, stack)

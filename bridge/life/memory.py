@@ -10,12 +10,13 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 1 << 20
 _KEPT_BYTES = 8 << 20
+"""At the top of the heap; setting the one threshold would leave the other at 128 KB."""
 _COLLECTED_AT = (50_000, 20, 100)
 """Objects between two collections of the youngest; of each older generation, how many of those."""
 
 
-def give_back_large_blocks() -> None:
-    """Have glibc give large blocks back to the system as soon as they are freed.
+def fix_heap_thresholds() -> None:
+    """Have glibc give large blocks back at once, and keep what every batch needs.
 
     A full cache rebuilds its dictionary now and then: 10 MB that glibc would keep the second time
     (its threshold moves up by itself; mallopt(3), M_MMAP_THRESHOLD). What a batch needs for its
